@@ -1,0 +1,59 @@
+"""The job ``cel`` of the sandbox: evaluates one rule's conditions. Runs inside a cell only; see policy/judge.py.
+
+CEL has no limits of its own (a map of 451 characters ran for 8 seconds, holding the GIL), hence the process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cel
+import msgspec
+
+from weighbridge.policy.question import Answer, Outcome, Question
+
+# More approvals than any rule asks for: "would this rule pass if only more people approved?"
+_MANY = 1_000
+
+
+def run(request: bytes, report: Callable[[int], None]) -> bytes:  # noqa: ARG001 - the signature of a job
+    """The Answer to a Question, both as JSON."""
+    question = msgspec.json.decode(request, type=Question)
+    return msgspec.json.encode(_answer(question))
+
+
+def _answer(question: Question) -> Answer:
+    facts = question.facts
+    require = _evaluate(question.require, facts)
+    return Answer(
+        require=require,
+        when=None if question.when is None else _evaluate(question.when, facts),
+        with_approvals=bool(facts) and _evaluate(question.require, _with_approvals(question.require, facts)).value,
+    )
+
+
+def _evaluate(condition: str, facts: dict[str, Any] | None) -> Outcome:
+    try:
+        program = cel.compile(condition)
+        value = program.execute(facts) if facts is not None else True
+    except Exception as error:  # noqa: BLE001 - KeyError, TypeError, RuntimeError, ValueError all mean "no"
+        return Outcome(error=_in_words(error))
+    if not isinstance(value, bool):
+        return Outcome(error=f"the condition is not true or false but {type(value).__name__}")
+    return Outcome(value=value)
+
+
+def _with_approvals(condition: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they would be if many more people approved; unchanged for a condition that does not ask who did."""
+    approvals = facts.get("approvals")
+    if not isinstance(approvals, dict) or "approvals" not in condition:
+        return facts
+    more = {"approved": _MANY, "by": [f"account:{number}" for number in range(_MANY)]}
+    return {**facts, "approvals": {**approvals, **more}}
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"fact missing: {error.args[0] if error.args else 'unknown'}"
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,22 @@
+"""What a sandboxed process may use, and which functions it may run."""
+
+from __future__ import annotations
+
+import msgspec
+
+# By dotted name, because the sandbox lies below the rooms whose functions it runs. A name that is not here cannot be run.
+JOBS = {
+    "inspect": "weighbridge.inspection.job:run",
+    "cel": "weighbridge.policy.condition_job:run",
+}
+
+MAX_REQUEST_BYTES = 64 << 20
+MAX_REPLY_BYTES = 32 << 20
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one sandboxed process; the kernel enforces them (setrlimit(2))."""
+
+    memory_bytes: int = 2 << 30  # address space, so it bounds mappings and allocations alike
+    cpu_s: int = 900  # CPU time of one request
+    open_files: int = 64
