@@ -10,19 +10,40 @@ SQL is written by hand in ``queries.sql`` files, portable between both, with ``:
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from weighbridge.errors import Conflict, InvalidInput
+
+T = TypeVar("T")
 Row = dict[str, Any]
 """One row: column name to int, str or None. Times are integers of milliseconds since 1970, UTC."""
 
 _NAME = re.compile(r"^-- name: ([a-z0-9_]+)\n", re.MULTILINE)
 
 
+class ChangedMeanwhile(Conflict):
+    """Another transaction came between; nothing was changed, and the same transaction may well pass when begun anew."""
+
+
 class Session(Protocol):
-    """What can be asked of a database, inside a transaction or outside of one."""
+    """What can be asked of a database, inside a transaction or outside of one.
+
+    Parameters are text, integers, booleans (kept as 0 and 1) or None. Both databases order text by its bytes, answer
+    booleans as 0 and 1, and raise the same errors:
+
+    Raises:
+        Conflict: a unique or foreign key says no, or (PostgreSQL) another transaction came between.
+        InvalidInput: a parameter cannot be kept: text with NUL or a lone surrogate, an integer over 64 bits.
+        StorageFull, StorageError: the database cannot do it.
+    """
 
     async def one(self, sql: str, **params: object) -> Row | None:
         """The first row, or None."""
@@ -37,6 +58,7 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
 class Database(Session, Protocol):
     """A database. Statements outside ``transaction`` commit by themselves."""
 
@@ -47,7 +69,8 @@ class Database(Session, Protocol):
         """A session that commits when the block ends and rolls back when it raises.
 
         SQLite takes the write lock at once (BEGIN IMMEDIATE), PostgreSQL runs at SERIALIZABLE and retries nothing:
-        a serialisation failure is raised as ``Conflict``.
+        a serialisation failure is raised as ``ChangedMeanwhile``, a ``Conflict`` (``in_transaction`` tries again).
+        After a statement has failed the transaction is over on both: leave the block, begin anew if it is worth it.
         """
         ...
 
@@ -58,6 +81,61 @@ class Database(Session, Protocol):
     async def close(self) -> None:
         """Gives every connection back."""
         ...
+
+
+async def in_transaction(db: Database, work: Callable[[Session], Awaitable[T]], *, attempts: int = 10) -> T:
+    """What ``work`` answers, in a transaction, begun anew when another one came between.
+
+    Raises:
+        ChangedMeanwhile: so did it ``attempts`` times.
+    """
+    for attempt in range(1, attempts):
+        with contextlib.suppress(ChangedMeanwhile):
+            async with db.transaction() as tx:
+                return await work(tx)
+        await asyncio.sleep(0.005 * attempt * (1 + secrets.randbelow(4)))
+    async with db.transaction() as tx:
+        return await work(tx)
+
+
+_BLANK = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+_LARGEST = 1 << 63
+
+
+@lru_cache(maxsize=4096)
+def is_read(sql: str) -> bool:
+    """Whether the statement only reads, told by its first word; a WITH that changes rows is a write."""
+    body = sql[_match_end(sql) :].upper()
+    if body.startswith("WITH"):
+        return not re.search(r"\b(INSERT|UPDATE|DELETE)\b", body)
+    return body.startswith(("SELECT", "EXPLAIN", "VALUES"))
+
+
+def _match_end(sql: str) -> int:
+    match = _BLANK.match(sql)
+    return match.end() if match else 0
+
+
+def check_params(params: Mapping[str, object]) -> Mapping[str, object]:
+    """The parameters, booleans as integers. Raises: InvalidInput, for what only one of the databases would keep."""
+    checked = dict(params)
+    for name, value in params.items():
+        if isinstance(value, bool):
+            checked[name] = int(value)
+        elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            raise InvalidInput(f"could not keep {name}: {value} does not fit 64 bits")
+        elif isinstance(value, str) and not _is_text(value):
+            raise InvalidInput(f"could not keep {name}: the text holds NUL or a lone surrogate")
+    return checked
+
+
+def _is_text(value: str) -> bool:
+    if value.isascii():
+        return "\0" not in value
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def load_queries(package: str) -> dict[str, str]:
