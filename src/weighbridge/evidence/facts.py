@@ -41,44 +41,49 @@ def policy_facts(
         seen = msgspec.convert(inspection["predicate"], _Inspection)
         written = msgspec.convert(documents["predicate"], _Documents)
         said = [msgspec.convert(one["predicate"], _Approval) for one in approvals]
+        formats, authors = _formats(seen.facts), _authors(written.facts.release)
     except (msgspec.ValidationError, KeyError) as error:
         raise InvalidInput(f"could not take the facts from the evidence: {error}") from error
     severities = [finding.severity for finding in seen.findings]
     return {
         "release": {
+            **written.facts.release,
             "digest": subject_of(dict(inspection)).digest,
             "files": seen.files,
             "size_bytes": seen.sizeBytes,
-            **written.facts.release,
         },
         "transition": transition.as_json(),
         "inspection": {
             "result": seen.result,
             **{severity: severities.count(severity) for severity in SEVERITIES},
-            "formats": _formats(seen.facts),
+            **formats,
         },
         "documents": written.facts.documents,
-        "approvals": _approvals(said, author=str(written.facts.release.get("author", ""))),
+        "approvals": _approvals(said, authors=authors),
     }
 
 
-def _formats(facts: Mapping[str, Any]) -> list[str]:
-    formats = facts.get("formats")
-    if isinstance(formats, list):
-        return sorted({str(one) for one in formats})  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    one = facts.get("format")
-    return [one] if isinstance(one, str) and one else []
+def _formats(facts: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The formats, sorted; nothing when the inspection does not say: rules on them then fail closed."""
+    if "formats" not in facts:
+        return {}
+    return {"formats": sorted(msgspec.convert(facts["formats"], list[str]))}
 
 
-def _approvals(said: Sequence[_Approval], *, author: str) -> dict[str, Any]:
+def _authors(release: Mapping[str, Any]) -> set[str]:
+    """Who put it forward, and who else pushed what is in it (``authors``, when they are not the same)."""
+    return {str(release.get("author", "")), *msgspec.convert(release.get("authors", []), list[str])}
+
+
+def _approvals(said: Sequence[_Approval], *, authors: set[str]) -> dict[str, Any]:
     if len({one.account for one in said}) != len(said):
         raise InvalidInput("could not count the approvals: one account speaks more than once")
     by = sorted(one.account for one in said if one.verdict == "approve")
     return {
-        "approved": sum(account != author for account in by),
+        "approved": sum(account not in authors for account in by),
         "rejected": sum(one.verdict == "reject" for one in said),
         "by": by,
-        "includes_author": author in by,
+        "includes_author": not authors.isdisjoint(by),
     }
 
 

@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from weighbridge.errors import Conflict, InvalidInput
 from weighbridge.evidence.canonical import canonical_json, parse_canonical
-from weighbridge.evidence.envelope import plain_base64
 from weighbridge.evidence.public_key import key_id, load_public_pem, public_pem
 from weighbridge.evidence.times import parse_rfc3339
+from weighbridge.tlog.note import parse_vkey
 
 MEDIA_TYPE = "application/vnd.weighbridge.trust.v1+json"
 MAX_TRUST_BYTES = 256 << 10
@@ -201,10 +201,5 @@ def _pin_path(folder: Path, hub: str) -> Path:
 
 
 def _check_vkey(log: LogKey) -> None:
-    """C2SP signed-note: ``name+hash+base64(type || key)``, where type 1 is Ed25519 and hash starts the key's id."""
-    name, _, rest = log.vkey.rpartition("+")[0].rpartition("+")
-    encoded = log.vkey.rpartition("+")[2]
-    material = plain_base64(encoded)
-    expected = hashlib.sha256(name.encode("utf-8") + b"\n" + material).hexdigest()[:8]
-    if name != log.origin or not name or len(material) != 33 or material[0] != 1 or rest != expected:
-        raise InvalidInput("could not read the trust file: its log key is not the Ed25519 key of its log origin")
+    if parse_vkey(log.vkey).name != log.origin:
+        raise InvalidInput("could not read the trust file: its log key is not the key of its log origin")
