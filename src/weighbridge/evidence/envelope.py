@@ -76,6 +76,8 @@ def sign_statement(statement: dict[str, Any], key: ec.EllipticCurvePrivateKey) -
     """
     check_statement(statement)
     payload = canonical_json(statement)
+    # A float of 2**53 or more is written as an integer that nobody may read back: refuse now what would not open later.
+    parse_canonical(payload, limit_bytes=MAX_ENVELOPE_BYTES)
     signature = {"keyid": key_id(key.public_key()), "sig": _base64(sign_bytes(key, pae(payload)))}
     text = canonical_json({"payload": _base64(payload), "payloadType": PAYLOAD_TYPE, "signatures": [signature]})
     return Envelope(text=text.decode("utf-8"), id=hashlib.sha256(text).hexdigest())

@@ -29,7 +29,7 @@ from weighbridge.tlog.note import parse_vkey
 
 MEDIA_TYPE = "application/vnd.weighbridge.trust.v1+json"
 MAX_TRUST_BYTES = 256 << 10
-_HOST = re.compile(r"[a-z0-9.\-\[\]:]{1,255}\Z")
+_HOST = re.compile(r"[a-z0-9._\-\[\]:]{1,255}\Z")
 
 
 class ReleaseKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,7 +109,8 @@ def parse_trust(text: str | bytes) -> Trust:
         raise InvalidInput(f"could not read the trust file: {error}") from error
     if trust.media_type != MEDIA_TYPE:
         raise InvalidInput(f"could not read the trust file: its media type is {trust.media_type[:80]!r}")
-    host_of(trust.hub)
+    if not trust.hub.lower().endswith(f"://{host_of(trust.hub)}"):
+        raise InvalidInput(f"could not read the trust file: {trust.hub[:200]!r} has more than a scheme and a host")
     if not trust.release_keys:
         raise InvalidInput("could not read the trust file: it has no release key")
     for key in trust.release_keys:

@@ -13,6 +13,7 @@ from weighbridge.evidence.bundle import POLICY
 from weighbridge.evidence.canonical import canonical_json
 from weighbridge.evidence.checks.case import Case, Enclosed, failed, needed, read
 from weighbridge.evidence.facts import policy_facts
+from weighbridge.evidence.predicates import VERDICTS
 from weighbridge.evidence.statement import Transition, read_transition
 
 
@@ -24,6 +25,8 @@ def check_approvals(case: Case) -> str:
     accounts: list[str] = []
     for signed, key in enclosed.approvals:
         approval = read(signed.predicate, _Approval, f"the approval of {key.account}")
+        if approval.verdict not in VERDICTS:
+            raise failed(f"the approval of {approval.account} says neither yes nor no")
         if approval.account != key.account:
             raise failed(f"the approval of {approval.account} is signed with the key of {key.account}")
         if not set(approval.roles) <= set(key.roles) or not approval.roles:

@@ -33,6 +33,7 @@ def check_statements(case: Case) -> str:
         except (VerificationFailed, InvalidInput) as error:
             raise failed(f"line {number} of {ATTESTATIONS}: {error.message}") from error
     case.enclosed = enclosed = _signed(case, by_kind)
+    _check_inspection(case, enclosed.inspection)
     _check_documents(case, enclosed.documents)
     counts = Counter({str(kind): len(found) for kind, found in by_kind.items() if found})
     return f"{len(lines)} signed statements about this release: " + ", ".join(
@@ -102,6 +103,18 @@ def _by_person(envelope: Unverified, accounts: dict[str, AccountKey]) -> tuple[S
     return Signed(id=envelope.id, statement=statement), account
 
 
+def _check_inspection(case: Case, inspection: Signed) -> None:
+    """What was inspected is all that was released."""
+    seen = read(inspection.predicate, _Inspection, "the inspection statement")
+    sums = needed(case.sums, "files")
+    if seen.files != len(sums):
+        raise failed(f"the inspection is of {seen.files} files, the release has {len(sums)}")
+    whole = all(case.held.sha256.get(path) == sha256 for path, sha256 in sums.items())
+    size_bytes = sum(case.held.size_bytes[path] for path in sums) if whole else seen.sizeBytes
+    if seen.sizeBytes != size_bytes:
+        raise failed(f"the inspection is of {seen.sizeBytes} bytes, the release has {size_bytes}")
+
+
 def _check_documents(case: Case, documents: Signed) -> None:
     """The documents that the hub attested are the ones that lie here."""
     held = {"SHA256SUMS": SUMS, "bom.cdx.json": BOM, SUMS: SUMS, BOM: BOM}
@@ -125,6 +138,11 @@ class _Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Documents(msgspec.Struct, frozen=True, kw_only=True):
     references: list[_Reference]
+
+
+class _Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    files: int
+    sizeBytes: int  # noqa: N815 - the predicate's own name
 
 
 class _AccountKey(msgspec.Struct, frozen=True, kw_only=True):
