@@ -1,0 +1,1 @@
+"""What happened, and who may look: the hub's events."""
