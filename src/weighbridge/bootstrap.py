@@ -53,7 +53,7 @@ async def open_hub(settings: Settings, *, clock: Clock = system_clock) -> Hub:
     db = await open_database(settings.database_url or settings.metadata_path)
     try:
         await db.migrate()
-        blobs, objects = _open_stores(settings)
+        blobs, objects = open_stores(settings)
     except BaseException:
         await db.close()
         raise
@@ -89,7 +89,8 @@ def make_folders(settings: Settings) -> None:
         ) from error
 
 
-def _open_stores(settings: Settings) -> tuple[BlobStore, ObjectStore]:
+def open_stores(settings: Settings) -> tuple[BlobStore, ObjectStore]:
+    """The stores of file bytes and of the log's files: folders, or prefixes of one bucket."""
     if settings.s3_bucket is None:
         return open_local_blobs(settings.blobs_dir), open_local_objects(settings.tlog_dir)
     bucket, prefix = settings.s3_bucket, settings.s3_prefix.strip("/")
