@@ -47,6 +47,7 @@ class LocalBlobs:
                 (folder / name).mkdir(exist_ok=True)
             if missing:
                 sync_folder(folder)
+            make_folder(folder / ".part")
             sweep(folder / ".part")
         return cls(folder)
 

@@ -198,14 +198,22 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 def _errors() -> Generator[None, None, None]:
     try:
         yield
-    except (psycopg.errors.UniqueViolation, psycopg.errors.ForeignKeyViolation) as error:
-        raise Conflict(f"could not change the database: {_first_line(error)}") from error
-    except (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable) as error:
-        raise ChangedMeanwhile(f"could not change the database: {_first_line(error)}") from error
-    except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory) as error:
-        raise StorageFull(f"could not write metadata: {_first_line(error)}") from error
-    except (psycopg.Error, PoolTimeout) as error:
+    except PoolTimeout as error:
         raise StorageError(f"could not use the database: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        raise _as_ours(error) from error
+
+
+def _as_ours(error: psycopg.Error) -> Conflict | StorageError | StorageFull:
+    """By SQLSTATE (PostgreSQL's appendix A), since psycopg's classes do not follow the classes of the codes."""
+    code, why = error.sqlstate or "", _first_line(error)
+    if code.startswith("40") or code == "55P03":  # transaction rollback; lock not available
+        return ChangedMeanwhile(f"could not change the database: {why}")
+    if code in {"23505", "23503"}:  # unique, foreign key
+        return Conflict(f"could not change the database: {why}")
+    if code == "53100":  # disk full
+        return StorageFull(f"could not write metadata: {why}")
+    return StorageError(f"could not use the database: {why}")
 
 
 def _first_line(error: Exception) -> str:

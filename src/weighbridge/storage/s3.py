@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import ClientConfig, S3Config, S3Store
+from obstore.store import S3Store
 
 from weighbridge.errors import StorageError, StorageFull
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Config
 
 _FULL = ("507", "InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "no space left", "No writable volume")
 _RETRY_FOR = timedelta(seconds=30)
