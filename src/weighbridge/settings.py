@@ -57,27 +57,29 @@ class Settings(Struct, frozen=True, kw_only=True):
     role: Annotated[
         Literal["all", "api", "blobs"], Meta(description="all: with a worker; api, blobs: workers run elsewhere")
     ] = "all"
-    database_url: Annotated[
-        str | None, Meta(pattern=r"^postgres(ql)?://", description="PostgreSQL; none: SQLite in the data folder")
-    ] = None
-    s3_bucket: Annotated[
-        str | None, Meta(min_length=1, description="keep blobs in this bucket, not in the data folder")
-    ] = None
+    database_url: (
+        Annotated[str, Meta(pattern=r"^postgres(ql)?://", description="PostgreSQL; none: SQLite in the data folder")]
+        | None
+    ) = None
+    s3_bucket: (
+        Annotated[str, Meta(min_length=1, description="keep blobs in this bucket, not in the data folder")] | None
+    ) = None
     s3_prefix: Annotated[str, Meta(description="key prefix inside the bucket")] = ""
-    s3_endpoint: Annotated[
-        str | None, Meta(pattern=r"^https?://", description="endpoint of an S3 other than Amazon's")
-    ] = None
+    s3_endpoint: (
+        Annotated[str, Meta(pattern=r"^https?://", description="endpoint of an S3 other than Amazon's")] | None
+    ) = None
     s3_region: Annotated[str, Meta(min_length=1, description="region of the bucket")] = "us-east-1"
-    s3_access_key: Annotated[str | None, Meta(min_length=1, description="access key id")] = None
-    s3_secret_key: Annotated[str | None, Meta(min_length=1, description="secret access key")] = None
+    s3_access_key: Annotated[str, Meta(min_length=1, description="access key id")] | None = None
+    s3_secret_key: Annotated[str, Meta(min_length=1, description="secret access key")] | None = None
     default_policy: Annotated[str, Meta(min_length=1, description="policy of new namespaces")] = "open"
     log_format: Annotated[Literal["json", "text"], Meta(description="JSON lines, or text for people")] = "json"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
     ] = "info"
-    admin_token: Annotated[
-        str | None, Meta(description=f"first admin's token, for automation; at least {MIN_ADMIN_TOKEN} characters")
-    ] = None
+    admin_token: (
+        Annotated[str, Meta(description=f"first admin's token, for automation; at least {MIN_ADMIN_TOKEN} characters")]
+        | None
+    ) = None
     stop_timeout_s: Annotated[int, Meta(ge=0, le=3600, description="how long requests may finish when stopping")] = 30
     sources: dict[str, str] = field(default_factory=dict[str, str])
 
