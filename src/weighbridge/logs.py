@@ -23,7 +23,7 @@ from weighbridge.settings import SECRETS, Settings
 MASK = "********"
 _SECRET_KEYS = re.compile(r"authorization|cookie|password|passwd|secret|token(?!_id)|api_key", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    r"\b(?:wb|hf)_[A-Za-z0-9_-]{8,}|(?<=[Bb]earer )\S+|(?<=[Bb]asic )\S+|(?<=weighbridge_session=)[^;\s]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"\b(?:wb|hf)_[A-Za-z0-9_-]{8,}|(?<=[Bb]earer )\S{8,}|(?<=[Bb]asic )\S+|(?<=weighbridge_session=)[^;\s]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
 
 EventDict = MutableMapping[str, Any]

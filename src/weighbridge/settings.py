@@ -202,7 +202,7 @@ def _read_file(file: Path | None, data: Path) -> dict[str, tuple[object, str]]:
     path = file or data / FILE_NAME
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if file is None:
             return {}
         raise InvalidInput(f"could not read settings: {path} does not exist") from None

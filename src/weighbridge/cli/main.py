@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from weighbridge import __version__
 from weighbridge.cli.console import DONE, INTERRUPTED, LOCAL_FILE, UNREACHABLE, USAGE, HubUnreachable, report
@@ -77,6 +78,13 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names from the table, so that a key press imports nothing."""
+        found = [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
 
 @click.command(
     cls=LazyGroup,
@@ -125,6 +133,12 @@ def run(words: list[str]) -> int:
             raise
         report(UnreadableFile(f"could not use {error.filename}: {error.strerror}"), as_json=as_json)
         return LOCAL_FILE
+    except Exception as error:
+        # urllib3 is imported by few commands, so its errors are known by their module.
+        if not type(error).__module__.startswith("urllib3."):
+            raise
+        report(HubUnreachable(f"could not reach the hub: {error}"), as_json=as_json)
+        return UNREACHABLE
 
 
 if __name__ == "__main__":
