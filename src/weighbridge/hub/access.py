@@ -313,7 +313,9 @@ def _by_dials(row: Row, repo: Repo, standing: Standing) -> Visible | None:
 def _by_review(row: Row, repo: Repo, standing: Standing) -> Visible | None:
     if not standing.reviewer or row["release_state"] not in ("running", "waiting"):
         return None
-    return _withdrawn(row, repo) if row["advisory_id"] else _readable(row, number=row["number"])
+    if row["advisory_id"]:
+        return _withdrawn(row, repo)
+    return _readable({**row, "parent_oid": None}, number=row["number"])  # the candidate's history is not under review
 
 
 def _by_audit(row: Row, repo: Repo, standing: Standing) -> Visible | None:

@@ -226,6 +226,8 @@ WITH known AS (
     CASE WHEN :account_id = '' OR (:bound_repo_id <> '' AND :bound_repo_id <> p.id) THEN '' ELSE :account_id END AS who
   FROM repo p
   WHERE p.type = :type
+    AND (p.deleted_ms IS NULL
+         OR EXISTS (SELECT 1 FROM release r WHERE r.repo_id = p.id AND r.commit_oid IS NOT NULL))
     AND (:namespace_key = '' OR p.full_name_key LIKE :namespace_pattern ESCAPE '!')
     AND (:search = '' OR p.full_name_key LIKE :search ESCAPE '!')
 ), standing AS (
