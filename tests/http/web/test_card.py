@@ -1,0 +1,89 @@
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.http.web.card import body_of, render_card
+
+BASE = "/acme/tiny/resolve/main/"
+HARMLESS = {
+    "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre",
+    "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+
+
+class Tags(HTMLParser):
+    """Every tag and attribute of some HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_a_card_is_rendered_with_headings_below_the_pages_own():
+    html = render_card("# Tiny\n\nSome *text*.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", base=BASE)
+    assert "<h2>Tiny</h2>" in html
+    assert "<em>text</em>" in html
+    assert "<td>2</td>" in html
+
+
+def test_links_and_pictures_of_the_repo_lead_to_its_files():
+    html = render_card("[licence](LICENSE) ![plot](images/loss.png) [top](#use)", base=BASE)
+    tags = Tags(html).found
+    assert ("img", {"src": BASE + "images/loss.png", "alt": "plot"}) in tags
+    assert [attrs["href"] for tag, attrs in tags if tag == "a"] == [BASE + "LICENSE", "#use"]
+
+
+def test_a_picture_from_elsewhere_is_not_asked_for():
+    tags = Tags(render_card("![beacon](https://elsewhere.example/pixel.png)", base=BASE)).found
+    assert [attrs for tag, attrs in tags if tag == "img"] == [{"alt": "beacon"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt&colon;alert(1))",
+        "[x](data:text/html;base64,PHNjcmlwdD4=)",
+        "[x](vbscript:x)",
+        "![x](javascript:alert(1))",
+        '<a href="x" style="position:fixed">x</a>',
+        "<svg><script>1</script></svg>",
+        "<iframe src=//evil></iframe>",
+        "[x](//evil.example/x)\n<form action=/logout method=post><button>x</button></form>",
+        "<style>body{display:none}</style>",
+        "[x](<java\tscript:alert(1)>)",
+    ],
+)
+def test_nothing_that_runs_or_restyles_the_page_gets_through(text):
+    for tag, attrs in Tags(render_card(text, base=BASE)).found:
+        assert tag in HARMLESS
+        assert set(attrs) <= {"href", "src", "alt", "title", "rel", "start"}
+        for name in ("href", "src"):
+            assert not attrs.get(name, "").strip().lower().startswith(("javascript", "data", "vbscript"))
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400))
+def test_any_text_gives_harmless_html(text):
+    assert {tag for tag, _ in Tags(render_card(text, base=BASE)).found} <= HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("---\nlicense: mit\n---\n# Tiny\n", "# Tiny\n"),
+        ("# Tiny\n", "# Tiny\n"),
+        ("---\nnever closed\n", "---\nnever closed\n"),
+        ("---\r\nlicense: mit\r\n---\r\n# Tiny\r\n", "# Tiny\r\n"),
+        ("", ""),
+    ],
+)
+def test_the_front_matter_is_not_part_of_the_text(text, body):
+    assert body_of(text) == body
