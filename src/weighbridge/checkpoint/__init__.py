@@ -4,8 +4,8 @@
         header = read_safetensors(region)
     header.parameters, header.dtypes
 
-Every reader bounds each count and length before it allocates, reads through windows however large the file is, and raises
-``Malformed`` (an UnreadableFile with the byte where it happened) on whatever it does not accept.
+Every reader bounds each count and length before it allocates, reads through windows however large the file is, and
+raises ``Malformed`` (an UnreadableFile with the byte where it happened) on whatever it does not accept.
 """
 
 from weighbridge.checkpoint.format import Format, expected_formats, sniff

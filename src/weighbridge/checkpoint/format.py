@@ -50,7 +50,8 @@ _CODE_SUFFIXES = (
     ".pl", ".lua", ".c", ".cc", ".cpp", ".cu", ".h", ".hpp", ".rs", ".go", ".java", ".php", ".vbs", ".jl", ".r",
 )  # fmt: skip
 _TEXT_SUFFIXES = (
-    ".txt", ".md", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".csv", ".tsv", ".jsonl", ".jinja", ".svg", ".html", ".xml",
+    ".txt", ".md", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".csv", ".tsv", ".jsonl", ".jinja", ".svg", ".html",
+    ".xml",
 )  # fmt: skip
 _UNREAD_SUFFIXES = (
     ".onnx", ".h5", ".hdf5", ".keras", ".npy", ".npz", ".msgpack", ".tflite", ".pb", ".joblib", ".mlmodel",
@@ -123,7 +124,10 @@ def _by_magic(region: Region, head: bytes) -> Format | None:
         return Format.ARCHIVE
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return Format.IMAGE
-    return next((kind for mark, kind in _MAGIC if head.startswith(mark)), None)
+    marked = next(((mark, kind) for mark, kind in _MAGIC if head.startswith(mark)), None)
+    if marked is None or (marked[0].isalnum() and is_text(region)):
+        return None  # a text may begin with MZ or BZh
+    return marked[1]
 
 
 def _begins_as_safetensors(region: Region, head: bytes) -> bool:

@@ -1,4 +1,7 @@
-"""GGUF: the whole structure, as https://github.com/ggml-org/ggml/blob/master/docs/gguf.md has it; versions 2 and 3, little endian."""
+"""GGUF: the whole structure, of versions 2 and 3 in little endian.
+
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
 
 from __future__ import annotations
 

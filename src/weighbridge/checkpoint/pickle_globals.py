@@ -1,7 +1,7 @@
 """The globals that a pickle of weights needs. An allow-list: what is not here is refused, whatever it does.
 
-Sources: torch 2.x `torch/_weights_only_unpickler.py` and `torch/serialization.py`, numpy's `ndarray.__reduce__`. A name is
-here only if calling it with any arguments that this walk lets through can do nothing but make a value.
+Sources: torch 2.x `torch/_weights_only_unpickler.py` and `torch/serialization.py`, numpy's `ndarray.__reduce__`. A
+name is here only if calling it with any arguments that this walk lets through can do nothing but make a value.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ _STORAGES = (
 )  # fmt: skip
 STORAGE_BYTES: dict[str, int] = dict(zip(_STORAGES, (8, 4, 2, 2, 8, 4, 2, 1, 1, 1, 8, 16), strict=True))
 
-_TORCH_DTYPES = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32",
-    "uint64", "bool", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
-    "per_tensor_affine", "per_channel_affine", "strided",
-)  # fmt: skip
+TORCH_DTYPE_BYTES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
+    "uint16": 2, "uint32": 4, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16, "float8_e4m3fn": 1,
+    "float8_e5m2": 1, "float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1,
+}  # fmt: skip
+_TORCH_NAMES = ("per_tensor_affine", "per_channel_affine", "strided")
 
 _NAMED = Allowed(makes=Makes.NOTHING)
 
@@ -49,6 +50,7 @@ ALLOWED: dict[tuple[str, str], Allowed] = {
     ("collections", "Counter"): Allowed(makes=Makes.DICT),
     ("torch._utils", "_rebuild_tensor"): Allowed(),
     ("torch._utils", "_rebuild_tensor_v2"): Allowed(),
+    ("torch._utils", "_rebuild_tensor_v3"): Allowed(),
     ("torch._utils", "_rebuild_parameter"): Allowed(),
     ("torch._utils", "_rebuild_parameter_with_state"): Allowed(),
     ("torch", "Size"): Allowed(),
@@ -56,7 +58,7 @@ ALLOWED: dict[tuple[str, str], Allowed] = {
     ("torch.storage", "UntypedStorage"): _NAMED,
     ("torch", "UntypedStorage"): _NAMED,
     ("torch.serialization", "_get_layout"): Allowed(),
-    **{("torch", name): _NAMED for name in (*_STORAGES, *_TORCH_DTYPES)},
+    **{("torch", name): _NAMED for name in (*_STORAGES, *TORCH_DTYPE_BYTES, *_TORCH_NAMES)},
     ("_codecs", "encode"): Allowed(),  # how protocol 2 writes bytes; its arguments are checked
     ("numpy", "ndarray"): _NAMED,
     ("numpy", "dtype"): Allowed(state=True),

@@ -374,9 +374,7 @@ _PUSHES: dict[str, Known] = {
     "BINFLOAT": Value(Kind.NUMBER),
     **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), Value(Kind.BYTES)),
 }
-_TEXTS = {
-    "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
-}  # fmt: skip
+_TEXTS = {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
 _NUMBERS = {"BININT1", "BININT2"}
 _FLAGGED = {
     "EXT1": "looks up a global by a number of the loader's registry",

@@ -1,4 +1,4 @@
-"""Bounded reading. A region is a run of bytes of a file; nothing reads outside it, and never more than a window at once.
+"""Bounded reading. A region is a run of bytes of a file; nothing reads outside it, nor more than a window at once.
 
 with open_region(file) as region:
     cursor = Cursor(region)

@@ -14,7 +14,7 @@ import zlib
 import msgspec
 
 from weighbridge.checkpoint.jsonfile import clip
-from weighbridge.checkpoint.pickle_globals import STORAGE_BYTES
+from weighbridge.checkpoint.pickle_globals import STORAGE_BYTES, TORCH_DTYPE_BYTES
 from weighbridge.checkpoint.pickle_stream import PickleReport, read_pickle
 from weighbridge.checkpoint.pickle_values import Global, Known, Storage
 from weighbridge.checkpoint.region import Malformed, Region
@@ -102,6 +102,15 @@ def _check_storage(storage: Storage, members: dict[str, Member]) -> None:
         raise Malformed(f"storage {clip(storage.key)} says {sizes}", at_byte=storage.at_byte)
 
 
+class _View(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tensor is of its storage; ``dtype`` is empty when the storage's type says it."""
+
+    offset: int
+    size: tuple[Known, ...]
+    stride: tuple[Known, ...]
+    dtype: str
+
+
 class _Tensors:
     """Checks each tensor as the pickle makes it, and counts."""
 
@@ -113,22 +122,28 @@ class _Tensors:
         if called.module != "torch._utils" or not called.name.startswith("_rebuild_tensor"):
             return
         match arguments:
-            case (Storage() as storage, int(offset), tuple(size), tuple(stride), *_) if len(size) == len(stride):
-                self._check_view(storage, offset, (size, stride), at_byte)
+            case (Storage() as storage, int(offset), tuple(size), tuple(stride), *rest) if len(size) == len(stride):
+                tensor = _View(offset=offset, size=size, stride=stride, dtype=_dtype_of_v3(rest))
+                self._check_view(storage, tensor, at_byte)
             case _:
                 raise Malformed(f"{called} gets something other than a storage and a shape", at_byte=at_byte)
 
-    def _check_view(
-        self, storage: Storage, offset: int, view: tuple[tuple[Known, ...], tuple[Known, ...]], at_byte: int
-    ) -> None:
-        size = [item for item in view[0] if isinstance(item, int)]
-        stride = [item for item in view[1] if isinstance(item, int)]
-        if len(size) != len(view[0]) or len(stride) != len(view[1]) or min([offset, *size, *stride]) < 0:
+    def _check_view(self, storage: Storage, view: _View, at_byte: int) -> None:
+        size = [item for item in view.size if isinstance(item, int)]
+        stride = [item for item in view.stride if isinstance(item, int)]
+        if len(size) != len(view.size) or len(stride) != len(view.stride) or min([view.offset, *size, *stride]) < 0:
             raise Malformed("a tensor whose shape is not made of numbers", at_byte=at_byte)
         elements = count_elements(size)
-        last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-        if elements > MAX_ELEMENTS or (elements and last >= storage.elements):
+        last = view.offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+        width = TORCH_DTYPE_BYTES.get(view.dtype, 1)  # of an untyped storage, which counts bytes
+        if elements > MAX_ELEMENTS or (elements and (last + 1) * width > storage.elements):
             raise Malformed(f"a tensor that reaches past its storage {clip(storage.key)}", at_byte=at_byte)
         self.count += 1
-        dtype = storage.type_name.removesuffix("Storage")
+        dtype = view.dtype or storage.type_name.removesuffix("Storage")
         self.elements[dtype] = self.elements.get(dtype, 0) + elements
+
+
+def _dtype_of_v3(rest: list[Known]) -> str:
+    """The dtype that _rebuild_tensor_v3 gets after requires_grad and hooks; empty for the others."""
+    dtype = rest[2] if len(rest) > 2 else None
+    return dtype.name if isinstance(dtype, Global) else ""

@@ -1,7 +1,7 @@
-"""A strict reader of stored zip archives: both headers of every member agree, and every byte of the file belongs to one.
+"""A strict reader of stored zip archives: both headers of each member agree, and every byte belongs to one.
 
-Loaders disagree about archives whose two directories differ, so what one tool inspects another loads (CVE-2025-1945). Here
-such an archive is refused. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+Loaders disagree about archives whose two directories differ, so what one tool inspects another loads (CVE-2025-1945).
+Here such an archive is refused. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Result(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing found in one file (``file`` is empty for one about the whole folder). ``at_byte`` where it is, if anywhere."""
+    """One thing found in one file (``file`` is empty for the whole folder), and at which byte if it has a place."""
 
     rule: str
     severity: Severity

@@ -137,7 +137,13 @@ def _check_shard(path: str, shard: str, tensors: set[str], survey: Survey) -> No
     inside = survey.tensor_names.get(shard)
     if inside is None:  # a pickle, or a file with a finding of its own
         return
-    for wrong, where in ((tensors - inside, "is not in"), (inside - tensors, "is not said to be in")):
-        if wrong:
-            example = clip(sorted(wrong)[0])
-            survey.find("weights-index", path, f"{example} (of {len(wrong)} such tensors) {where} {clip(shard)}")
+    _report_difference("weights-index", path, tensors - inside, f"not in {clip(shard)}", survey)
+    _report_difference(
+        "weights-index-gap", path, inside - tensors, f"in {clip(shard)}, which the index does not say", survey
+    )
+
+
+def _report_difference(rule_id: str, path: str, tensors: set[str] | frozenset[str], where: str, survey: Survey) -> None:
+    if tensors:
+        others = f" and {len(tensors) - 1} more tensors" if len(tensors) > 1 else ""
+        survey.find(rule_id, path, f"{clip(min(tensors))}{others}: {where}")

@@ -1,7 +1,7 @@
 """The rules, as data: what each is called, how severe it is, what to do. Their conditions are in the modules that read.
 
-``rules_sha256`` names this table and the allow-list of pickle globals; statements carry it, so that who reads one knows by
-which rules it was made.
+``rules_sha256`` names this table and the allow-list of pickle globals; statements carry it, so that who reads one knows
+by which rules it was made.
 """
 
 from __future__ import annotations
@@ -173,6 +173,13 @@ RULES = (
         severity=Severity.WARN,
         title="A file with code",
         remedy="Leave it out unless the model needs it; who downloads may run it.",
+    ),
+    Rule(
+        id="weights-index-gap",
+        severity=Severity.WARN,
+        title="Tensors that the index does not name",
+        remedy="Save the model again, so that the index names every tensor of its shards.",
+        reference="https://huggingface.co/docs/transformers/big_models#sharded-checkpoints",
     ),
     Rule(
         id="no-weights",

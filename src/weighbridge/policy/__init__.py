@@ -26,5 +26,6 @@ from weighbridge.policy.stricter import stricter
 __all__ = [
     "FACTS", "READY", "ApprovalsFacts", "Audience", "Decision", "Dial", "DialFacts", "DocumentsFacts", "Facts",
     "InspectionFacts", "Judge", "Policy", "ReleaseFacts", "Rule", "RuleVerdict", "Severity", "TransitionFacts",
-    "check_policy", "decide", "decide_sync", "facts_dict", "inspection_facts", "load_policy", "ready_policy", "stricter",
+    "check_policy", "decide", "decide_sync", "facts_dict", "inspection_facts", "load_policy", "ready_policy",
+    "stricter",
 ]  # fmt: skip

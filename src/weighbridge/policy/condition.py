@@ -1,8 +1,8 @@
 """What a CEL condition reads, found without running it.
 
-CEL answers ``a.b == 1 || true`` with true though ``b`` is absent. A decision must not rest on a fact that is not there, so
-the paths that a condition reads are found here and looked up in the facts first; ``has(path)`` is how a rule says that a
-fact may be absent.
+CEL answers ``a.b == 1 || true`` with true though ``b`` is absent. A decision must not rest on a fact that is not there,
+so the paths that a condition reads are found here and looked up in the facts first; ``has(path)`` is how a rule says
+that a fact may be absent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a condition reads: dotted paths in order of appearance, those that ``has()`` tests, and ``path >= number``."""
+    """What a condition reads: dotted paths in order of appearance, those in ``has()``, and each ``path >= number``."""
 
     paths: tuple[str, ...]
     tested: tuple[str, ...]
@@ -141,7 +141,7 @@ def _bound_names(tokens: list[_Token]) -> set[str]:
 
 
 def _path(tokens: list[_Token], start: int) -> tuple[str, int]:
-    """The dotted path that starts here, without a method's name at its end, and the position after it; "" for a function."""
+    """The dotted path that starts here, without a method at its end ("" for a function), and the position after it."""
     names = [tokens[start].text]
     position = start + 1
     while True:

@@ -1,4 +1,4 @@
-"""The verdict on one transition: every rule with its reason, computed from the facts alone, so that anyone can do it again.
+"""The verdict on one transition: every rule with its reason, computed from the facts alone, so anyone can redo it.
 
 decision = await decide(load_policy(text), facts)
 for verdict in decision.missing:

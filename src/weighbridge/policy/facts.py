@@ -1,4 +1,4 @@
-"""The facts that a policy may ask about: one table (it is also the table in docs/policies.md), and the structs that make them.
+"""The facts that a policy may ask about: one table (also the one in docs/policies.md), and the structs of them.
 
     facts = facts_dict(Facts(release=ReleaseFacts(digest=..., files=4), approvals=ApprovalsFacts(approved=1)))
 
@@ -133,7 +133,7 @@ def facts_dict(facts: Facts) -> dict[str, Any]:
 
 
 def inspection_facts(*, result: str, findings: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``inspection`` part, from the plain values of an inspection statement; the worker and ``verify`` both call this."""
+    """The ``inspection`` part, from a statement's plain values; the worker and ``verify`` both call this."""
     counts = {severity: sum(1 for finding in findings if finding["severity"] == severity) for severity in _SEVERITIES}
     formats = facts.get("formats")
     return {"result": result, **counts, **({} if formats is None else {"formats": sorted(formats)})}

@@ -1,4 +1,4 @@
-"""What is asked of the process that evaluates conditions, and what it answers. Apart, so that only that process loads CEL."""
+"""What is asked of the process that evaluates conditions, and its answer. Apart: only that process loads CEL."""
 
 from __future__ import annotations
 

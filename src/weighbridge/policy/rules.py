@@ -63,7 +63,7 @@ class AppliesTo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule. ``when`` and ``require`` are CEL over the facts; without ``applies_to`` it looks at every transition."""
+    """One rule. ``when`` and ``require`` are CEL; without ``applies_to`` it looks at every transition."""
 
     id: Id
     title: Line
@@ -96,7 +96,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_policy(text: str) -> Policy:
-    """The policy that this YAML text states. Conditions are bounded here and compiled where they run (``check_policy``).
+    """The policy that this YAML text states. Its conditions are bounded here, and compiled by ``check_policy``.
 
     Raises:
         InvalidInput: it is too large, not YAML, has an unknown or repeated field, or a condition out of bounds.

@@ -1,4 +1,4 @@
-"""Runs code over hostile bytes in a subprocess without network, with limits; the caller survives whatever happens there.
+"""Runs code over hostile bytes in a subprocess without network, with limits; the caller survives what happens there.
 
 async with Cell("inspect", Limits(memory_bytes=2 << 30)) as cell:
     reply = await cell.ask(request, timeout_s=900, on_progress=print)

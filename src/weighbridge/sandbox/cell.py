@@ -1,4 +1,4 @@
-"""The caller's side: starts a sandboxed process, asks it, and ends it with its whole process group when it does not behave."""
+"""The caller's side: starts a sandboxed process, asks it, and ends its process group when it does not behave."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from weighbridge.sandbox.limits import JOBS, MAX_REPLY_BYTES, MAX_REQUEST_BYTES,
 
 T = TypeVar("T")
 START_TIMEOUT_S = 60.0
+GRACE_S = 1.0  # between the end of the output and the end of the process
 _HINT = "A file may be made to break its reader. Nothing was accepted; report it with the file's name."
 
 
@@ -69,8 +70,7 @@ class Cell:
             SandboxError: it did not come up.
         """
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-B", "-X", "utf8", "-m", "weighbridge.sandbox.child",
-            self.job, msgspec.json.encode(self.limits).decode(),
+            *self._command(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env={}, cwd="/", start_new_session=True,
         )  # fmt: skip
@@ -106,6 +106,11 @@ class Cell:
         except BaseException:
             await self.end()
             raise
+
+    def _command(self) -> list[str]:
+        """What is run. ``-I``: neither the environment nor the working directory decides what is imported."""
+        limits = msgspec.json.encode(self.limits).decode()
+        return [sys.executable, "-I", "-B", "-X", "utf8", "-m", "weighbridge.sandbox.child", self.job, limits]
 
     async def end(self) -> None:
         """Ends the process and all that it may have started; harmless when it is gone."""
@@ -151,7 +156,10 @@ class Cell:
 
     async def _death(self) -> SandboxError:
         process = self._process
-        status = await process.wait() if process is not None else 0
+        try:
+            status = await asyncio.wait_for(process.wait(), GRACE_S) if process is not None else 0
+        except TimeoutError:
+            return SandboxError(f"could not finish {self.job}: the sandboxed process closed its output", hint=_HINT)
         if status < 0:
             names = {member.value: member.name for member in signal.Signals}
             cause = f"ended by signal {names.get(-status, str(-status))}"

@@ -1,4 +1,4 @@
-"""The process inside the sandbox: ``python -I -m weighbridge.sandbox.child JOB LIMITS``. Answers requests until its input ends.
+"""The process inside: ``python -I -m weighbridge.sandbox.child JOB LIMITS``. Answers requests until its input ends.
 
 It isolates itself first, then imports the job's function by its name in the allow-list, and only then reads a request.
 """

@@ -1,4 +1,7 @@
-"""The wire between the caller and a cell: ``length`` (4 bytes, big endian, of kind and body), ``kind`` (1 byte), ``body`` (JSON)."""
+"""The wire between the caller and a cell.
+
+A frame is ``length`` (4 bytes, big endian, of kind and body), ``kind`` (1 byte), ``body`` (JSON).
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Each measure that the kernel grants is named in the answer, so that an inspection says honestly what was in force:
 
-* ``user-namespace``, ``network-namespace``: unshare(2); no interface but a loopback that is down, no capability outside.
-* ``audit-hook``: Python's own calls to sockets, processes, writing files and unpickling raise; it cannot be taken off again.
+* ``user-namespace``, ``network-namespace``: unshare(2); no interface but a loopback that is down, no capability.
+* ``audit-hook``: Python's own calls to sockets, processes, writing files and unpickling raise; it cannot be taken off.
   It is no barrier to machine code, hence second to the namespaces.
 * ``limits``: setrlimit(2).
 """
@@ -29,7 +29,8 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DENIED_EVENTS = frozenset(
     {
         "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.putenv",
-        "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
+        "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
+        "os.chown",
         "subprocess.Popen", "pty.spawn", "webbrowser.open", "pickle.find_class", "ctypes.dlopen", "ctypes.dlsym",
         "ctypes.call_function", "mmap.__new__", "urllib.Request", "syslog.syslog",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-# By dotted name, because the sandbox lies below the rooms whose functions it runs. A name that is not here cannot be run.
+# By dotted name: the sandbox lies below the rooms whose functions it runs. What is not here cannot be run.
 JOBS = {
     "inspect": "weighbridge.inspection.job:run",
     "cel": "weighbridge.policy.condition_job:run",
