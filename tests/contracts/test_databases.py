@@ -164,6 +164,21 @@ async def test_an_error_that_was_swallowed_is_not_committed(db: Database):
     assert await db.one(READ, key="b") is None
 
 
+async def test_a_second_transaction_of_one_task_is_refused(db: Database):
+    """It would wait for the first for ever."""
+    async with db.transaction() as tx:
+        await tx.run(INSERT, key="a", value="1")
+        with pytest.raises(StorageError, match="session"):
+            await db.run(INSERT, key="b", value="1")
+        with pytest.raises(StorageError, match="session"):
+            async with db.transaction():
+                pass
+        assert await db.one(READ, key="b") is None
+    async with db.transaction() as tx:
+        await tx.run(INSERT, key="b", value="1")
+    assert await db.one("SELECT COUNT(*) AS many FROM hub_state") == {"many": 2}
+
+
 async def test_two_transactions_do_not_overwrite_each_other(db: Database):
     """Write skew and lost updates: with ``in_transaction`` every increment counts."""
     await db.run(INSERT, key="counter", value="0")

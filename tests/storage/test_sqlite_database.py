@@ -81,11 +81,10 @@ async def test_other_urls_are_refused(url: str):
     assert "postgresql://" in caught.value.diagnostics()
 
 
-@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:9/none?connect_timeout=1"])
-async def test_a_server_that_is_away_is_told(url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("weighbridge.storage.postgres.CONNECT_TIMEOUT_S", 1.0)
-    with pytest.raises(StorageError, match="could not use the database"):
-        await open_database(url)
+async def test_a_server_that_is_away_is_told():
+    with pytest.raises(StorageError, match="could not use the database") as caught:
+        await open_database("postgresql://nobody:secret@127.0.0.1:9/none")
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize(

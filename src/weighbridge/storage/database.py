@@ -14,13 +14,13 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from weighbridge.errors import Conflict, InvalidInput
+from weighbridge.errors import Conflict, InvalidInput, StorageError
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -71,6 +71,8 @@ class Database(Session, Protocol):
         SQLite takes the write lock at once (BEGIN IMMEDIATE), PostgreSQL runs at SERIALIZABLE and retries nothing:
         a serialisation failure is raised as ``ChangedMeanwhile``, a ``Conflict`` (``in_transaction`` tries again).
         After a statement has failed the transaction is over on both: leave the block, begin anew if it is worth it.
+        Within the block the same task writes through the session only: a second transaction, or ``run`` on the
+        database, is refused with ``StorageError``, since it would wait for the first for ever.
         """
         ...
 
@@ -136,6 +138,25 @@ def _is_text(value: str) -> bool:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:
         return False
+
+
+class OpenTransactions:
+    """Which tasks are inside a transaction. Owned by the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+
+    @contextlib.contextmanager
+    def entered(self) -> Generator[None, None, None]:
+        """Raises ``StorageError`` when this task is inside one already."""
+        task = asyncio.current_task()
+        if task in self._tasks:
+            raise StorageError("could not begin a transaction: this task is inside one; write through its session")
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
 
 
 def load_queries(package: str) -> dict[str, str]:

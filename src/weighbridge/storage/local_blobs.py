@@ -23,6 +23,7 @@ from weighbridge.storage.blobs import (
     no_such_blob,
 )
 from weighbridge.storage.durable import link_once, make_folder, staged, storage_errors, sweep, sync_file, sync_folder
+from weighbridge.storage.obstore_errors import obstore_errors
 
 _MODE = 0o444
 _FOLDERS = frozenset(f"{number:02x}" for number in range(256))
@@ -78,7 +79,7 @@ class LocalBlobs:
         start, end = check_range(start, end, size_bytes=await self.size_bytes(sha256))
         if start == end:
             return b""
-        with storage_errors(f"read the blob {sha256}"):
+        with storage_errors(f"read the blob {sha256}"), obstore_errors(f"read the blob {sha256}"):
             return bytes(await obstore.get_range_async(self._store, _key(sha256), start=start, end=end))
 
     async def stream(
@@ -88,7 +89,7 @@ class LocalBlobs:
         start, end = check_range(start, end, size_bytes=await self.size_bytes(sha256))
         if start == end:
             return
-        with storage_errors(f"read the blob {sha256}"):
+        with storage_errors(f"read the blob {sha256}"), obstore_errors(f"read the blob {sha256}"):
             result = await obstore.get_async(self._store, _key(sha256), options={"range": (start, end)})
             async for piece in result.stream(min_chunk_size=piece_bytes):
                 yield bytes(piece)

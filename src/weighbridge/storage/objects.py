@@ -123,9 +123,9 @@ class S3Objects:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
-        from weighbridge.storage.s3 import s3_errors
+        from weighbridge.storage.obstore_errors import obstore_errors
 
-        with s3_errors(f"write {_check_key(key)}"):
+        with obstore_errors(f"write {_check_key(key)}"):
             try:
                 await obstore.put_async(self._store, key, data, mode="create" if create else "overwrite")
             except AlreadyExistsError:
@@ -135,9 +135,9 @@ class S3Objects:
         """The bytes. Raises: EntryNotFound."""
         import obstore
 
-        from weighbridge.storage.s3 import s3_errors
+        from weighbridge.storage.obstore_errors import obstore_errors
 
-        with s3_errors(f"read {_check_key(key)}"):
+        with obstore_errors(f"read {_check_key(key)}"):
             try:
                 return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
             except FileNotFoundError:

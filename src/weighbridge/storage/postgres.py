@@ -21,9 +21,17 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from weighbridge.errors import Conflict, StorageError, StorageFull
-from weighbridge.storage.database import ChangedMeanwhile, Row, Session, check_params, load_migrations, split_script
+from weighbridge.storage.database import (
+    ChangedMeanwhile,
+    OpenTransactions,
+    Row,
+    Session,
+    check_params,
+    load_migrations,
+    split_script,
+)
 
-CONNECT_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10
 _MIGRATION_LOCK = 0x77656967  # "weig": one migrating process at a time
 _TOKENS = re.compile(
     r"(?P<keep>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|::)|:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<text>\bTEXT\b)",
@@ -39,10 +47,13 @@ class PostgresDatabase:
 
     def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
         self._pool = pool
+        self._open = OpenTransactions()
 
     @classmethod
     async def open(cls, url: str, *, most_connections: int = 10) -> PostgresDatabase:
         """The database at ``postgresql://…``. Raises: StorageError, when it does not answer."""
+        with _errors():  # once without the pool, which would try again for long and then not say why
+            await (await AsyncConnection.connect(url, connect_timeout=CONNECT_TIMEOUT_S)).close()
         pool = AsyncConnectionPool[_Connection](
             url,
             connection_class=_Connection,
@@ -73,17 +84,17 @@ class PostgresDatabase:
 
     async def run(self, sql: str, **params: object) -> int:
         """Number of rows changed."""
-        async with self._session() as session:
-            return await session.run(sql, **params)
+        with self._open.entered():
+            async with self._session() as session:
+                return await session.run(sql, **params)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Session, None]:
         """A session at SERIALIZABLE that commits when the block ends; see ``Database.transaction``."""
-        async with self._session() as session:
-            with _errors():
-                async with session.connection.transaction():
-                    yield session
-                    session.check()
+        with self._open.entered(), _errors():
+            async with self._session() as session, session.connection.transaction():
+                yield session
+                session.check()
 
     async def migrate(self) -> list[int]:
         """Numbers of the migrations that were applied now, in order; other processes wait meanwhile."""

@@ -1,21 +1,15 @@
-"""What every store on S3 shares: the connection by obstore, and its errors as ours."""
+"""What every store on S3 shares: the connection, by obstore."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
-
-from weighbridge.errors import StorageError, StorageFull
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
-_FULL = ("507", "InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "no space left", "No writable volume")
 _RETRY_FOR = timedelta(seconds=30)
 
 
@@ -45,20 +39,3 @@ def open_bucket(
         client_options=client,
         retry_config={"max_retries": 5, "retry_timeout": _RETRY_FOR},
     )
-
-
-@contextlib.contextmanager
-def s3_errors(what: str) -> Generator[None, None, None]:
-    """Turns obstore's errors of the block into ours; ``what`` reads "store the blob abc". FileNotFoundError passes."""
-    try:
-        yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StorageError(
-            f"could not {what}: the object store refused the hub's credentials",
-            hint="Check the access key, the secret key and the bucket's policy.",
-        ) from error
-    except BaseError as error:
-        text = str(error)
-        if any(mark in text for mark in _FULL):
-            raise StorageFull(f"could not {what}: the object store is full") from error
-        raise StorageError(f"could not {what}: {text.splitlines()[0] if text else type(error).__name__}") from error

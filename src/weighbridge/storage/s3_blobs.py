@@ -23,7 +23,7 @@ from weighbridge.storage.blobs import (
     check_sha256,
     no_such_blob,
 )
-from weighbridge.storage.s3 import s3_errors
+from weighbridge.storage.obstore_errors import obstore_errors
 
 _PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 4
@@ -42,7 +42,7 @@ class S3Blobs:
         key = _key(sha256)
         await asyncio.to_thread(check_file, path, size_bytes=size_bytes)
         if not await self._holds(sha256, size_bytes):
-            with s3_errors(f"store {path.name} as {sha256}"):
+            with obstore_errors(f"store {path.name} as {sha256}"):
                 await self._upload(key, path, size_bytes=size_bytes)
             check_same_size(sha256, found=await self.size_bytes(sha256), expected=size_bytes)
         await asyncio.to_thread(path.unlink)
@@ -51,7 +51,7 @@ class S3Blobs:
         """The sha256 of ``data``, which the store then holds."""
         sha256 = hashlib.sha256(data).hexdigest()
         if not await self._holds(sha256, len(data)):
-            with s3_errors(f"store {len(data)} bytes as {sha256}"):
+            with obstore_errors(f"store {len(data)} bytes as {sha256}"):
                 await self._create(_key(sha256), data)
         return sha256
 
@@ -71,7 +71,7 @@ class S3Blobs:
         start, end = check_range(start, end, size_bytes=await self.size_bytes(sha256))
         if start == end:
             return b""
-        with s3_errors(f"read the blob {sha256}"):
+        with obstore_errors(f"read the blob {sha256}"):
             return bytes(await obstore.get_range_async(self._store, _key(sha256), start=start, end=end))
 
     async def stream(
@@ -81,7 +81,7 @@ class S3Blobs:
         start, end = check_range(start, end, size_bytes=await self.size_bytes(sha256))
         if start == end:
             return
-        with s3_errors(f"read the blob {sha256}"):
+        with obstore_errors(f"read the blob {sha256}"):
             result = await obstore.get_async(self._store, _key(sha256), options={"range": (start, end)})
             async for piece in result.stream(min_chunk_size=piece_bytes):
                 yield bytes(piece)
@@ -92,7 +92,7 @@ class S3Blobs:
 
     async def delete(self, sha256: str) -> None:
         """Forgets the blob; no error when there is none."""
-        with s3_errors(f"delete the blob {sha256}"):
+        with obstore_errors(f"delete the blob {sha256}"):
             try:
                 await obstore.delete_async(self._store, _key(sha256))
             except FileNotFoundError:
@@ -114,7 +114,7 @@ class S3Blobs:
             await obstore.put_async(self._store, key, content, mode="create")
 
     async def _size(self, sha256: str) -> int | None:
-        with s3_errors(f"look up the blob {sha256}"):
+        with obstore_errors(f"look up the blob {sha256}"):
             try:
                 return (await obstore.head_async(self._store, _key(sha256)))["size"]
             except FileNotFoundError:

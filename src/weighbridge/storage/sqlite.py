@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from weighbridge.errors import Conflict, StorageError, StorageFull
-from weighbridge.storage.database import Row, Session, check_params, is_read, load_migrations, split_script
+from weighbridge.storage.database import (
+    OpenTransactions,
+    Row,
+    Session,
+    check_params,
+    is_read,
+    load_migrations,
+    split_script,
+)
 
 BUSY_TIMEOUT_S = 30.0
 _FIRST_CODE_BYTE = 0xFF
@@ -42,6 +50,7 @@ class SqliteDatabase:
             self._reader.execute("PRAGMA query_only = 1")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
         self._lock = asyncio.Lock()
+        self._open = OpenTransactions()
 
     async def one(self, sql: str, **params: object) -> Row | None:
         """The first row, or None."""
@@ -70,16 +79,17 @@ class SqliteDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Session, None]:
         """A session that holds the write lock until the block ends."""
-        async with self._lock:
-            session = _SqliteSession(self._writer, self._thread)
-            try:
-                await session.run("BEGIN IMMEDIATE")
-                yield session
-                session.check()
-                await asyncio.shield(session.run("COMMIT"))
-            except BaseException:
-                await asyncio.shield(session.roll_back())
-                raise
+        with self._open.entered():
+            async with self._lock:
+                session = _SqliteSession(self._writer, self._thread)
+                try:
+                    await session.run("BEGIN IMMEDIATE")
+                    yield session
+                    session.check()
+                    await asyncio.shield(session.run("COMMIT"))
+                except BaseException:
+                    await asyncio.shield(session.roll_back())
+                    raise
 
     async def migrate(self) -> list[int]:
         """Numbers of the migrations that were applied now, in order."""

@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from weighbridge.errors import Conflict, EntryNotFound, StorageError
+from weighbridge.errors import Conflict, EntryNotFound, StorageError, VerificationFailed
 from weighbridge.storage.database import Database, Row, Session, in_transaction, load_queries
 from weighbridge.storage.objects import ObjectStore
-from weighbridge.tlog.note import Checkpoint, LogSigner, leaf_bytes, parse_checkpoint
+from weighbridge.tlog.note import Checkpoint, LogSigner, leaf_bytes, open_checkpoint, parse_checkpoint
 from weighbridge.tlog.proof import Proof, consistency_ranges, inclusion_ranges, verify_inclusion
-from weighbridge.tlog.reading import TileReader, read_edge
+from weighbridge.tlog.reading import DAMAGED, TileReader, read_edge
 from weighbridge.tlog.tiles import WIDTH, RightEdge, entries_key, leaf_hash, pack_entries
 
 QUERIES = load_queries("weighbridge.tlog")
@@ -25,7 +25,7 @@ BATCH = 8 * WIDTH
 """Most entries that go out under one checkpoint: bounds the memory and the work of one round of ``publish``."""
 
 Observer = Callable[[str], None]
-"""Told the name of each step of a publish once it is done."""
+"""Told the name of each step of a publish once it is done; the crash tests end the process there."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,8 +107,9 @@ async def publish(
     """The newest checkpoint, once every entry that had a position when this began is out under it.
 
     Also signs the empty log at first, completes what an interrupted publish left, and may run in several processes.
-    ``observer`` hears ``tiles``, ``entries``, ``swapped`` and
-    ``checkpoint``, the first three once a batch.
+    ``observer`` hears
+    each step once it is done: the key of each tile and bundle, ``swapped`` (the database has the checkpoint), and at
+    last ``checkpoint`` (the file has it).
 
     Raises:
         StorageError: the stored tiles or checkpoint are not those of this log; nothing is signed on top of them.
@@ -143,11 +144,12 @@ async def _publish_batch(
         edge.add(leaf_hash(leaf))
     for tile, data in edge.take_tiles():
         await objects.put(tile.key, data, create=True)
-    observer("tiles")
+        observer(tile.key)
     for at in range(0, len(leaves), WIDTH):
         bundle = leaves[at : at + WIDTH]
-        await objects.put(entries_key((start + at) // WIDTH, len(bundle)), pack_entries(bundle), create=True)
-    observer("entries")
+        key = entries_key((start + at) // WIDTH, len(bundle))
+        await objects.put(key, pack_entries(bundle), create=True)
+        observer(key)
     checkpoint = signer.sign_checkpoint(edge.size, edge.root())
     await db.run(
         QUERIES["swap_checkpoint"],
@@ -195,7 +197,10 @@ async def prove(db: Session, objects: ObjectStore, *, position: int) -> Proof:
         raise Conflict(f"could not prove entry {position}: it is not published yet", hint="Publish the log first.")
     reader = TileReader(objects, checkpoint.size)
     hashes = tuple([await reader.root_of(*span) for span in inclusion_ranges(position, checkpoint.size)])
-    verify_inclusion(leaf_hash(entry.leaf), checkpoint, position=position, hashes=hashes)
+    try:
+        verify_inclusion(leaf_hash(entry.leaf), checkpoint, position=position, hashes=hashes)
+    except VerificationFailed as error:
+        raise StorageError(f"could not prove entry {position}: the log's tiles are damaged", hint=DAMAGED) from error
     return Proof(position=position, hashes=hashes, checkpoint=checkpoint.text, extra=entry.nonce)
 
 
@@ -213,13 +218,13 @@ async def prove_consistency(objects: ObjectStore, *, old_size: int, new_size: in
 
 
 def _own(head: Row, signer: LogSigner) -> Checkpoint:
-    checkpoint = parse_checkpoint(head["checkpoint"])
-    if checkpoint.origin != signer.origin:
+    try:
+        return open_checkpoint(head["checkpoint"], signer.key)
+    except VerificationFailed as error:
         raise StorageError(
-            f"could not publish the log: it is {checkpoint.origin}, and the key signs for {signer.origin}",
-            hint="A log keeps its origin for life. Start with the settings that it was made with.",
-        )
-    return checkpoint
+            f"could not publish the log: its last checkpoint is not one that this key signed for {signer.origin}",
+            hint="A log keeps its origin and its key for life: start with the key file and the settings it had.",
+        ) from error
 
 
 async def _head(db: Session) -> Row:

@@ -16,7 +16,7 @@ from weighbridge.tlog.tiles import (
     tile_at,
 )
 
-_DAMAGED = "The log's files are damaged: restore `tlog/` from a backup. Nothing more is logged until then."
+DAMAGED = "The log's files are damaged: restore `tlog/` from a backup. Nothing more is logged until then."
 
 
 class TileReader:
@@ -46,7 +46,7 @@ class TileReader:
             try:
                 self._tiles[tile] = split_tile(data[: tile.width * 32], width=tile.width)
             except InvalidInput as error:
-                raise StorageError(f"could not read the log: {error.message}", hint=_DAMAGED) from error
+                raise StorageError(f"could not read the log: {error.message}", hint=DAMAGED) from error
         return self._tiles[tile]
 
     async def _perfect(self, low: int, height: int) -> bytes:
@@ -69,7 +69,7 @@ async def read_partial(objects: ObjectStore, key: str, full_key: str) -> bytes:
             return await objects.get(candidate)
         except EntryNotFound:
             continue
-    raise StorageError(f"could not read the log: {key} is missing", hint=_DAMAGED)
+    raise StorageError(f"could not read the log: {key} is missing", hint=DAMAGED)
 
 
 async def read_edge(objects: ObjectStore, checkpoint: Checkpoint) -> RightEdge:
@@ -82,5 +82,5 @@ async def read_edge(objects: ObjectStore, checkpoint: Checkpoint) -> RightEdge:
     rows = {tile.level: await reader.tile(tile) for tile in edge_tiles(checkpoint.size)}
     edge = RightEdge.restore(checkpoint.size, rows)
     if edge.root() != checkpoint.root:
-        raise StorageError("could not read the log: its tiles do not give the signed root", hint=_DAMAGED)
+        raise StorageError("could not read the log: its tiles do not give the signed root", hint=DAMAGED)
     return edge
