@@ -39,9 +39,12 @@ The weights come from `{gguf}` in the package `{package}`. That file is **quanti
 values were expanded to bfloat16 and put into the Hugging Face layout. So they are near the original weights, and not
 equal to them: expect slightly worse answers than the original gives.
 
-## Limits
-It is small. It states wrong facts fluently, follows long instructions poorly, knows little beyond English, and was not
-evaluated for safety here. Do not use it where an error matters.
+## Limitations
+It is small. It states wrong facts fluently, follows long instructions poorly, knows little beyond English, and may
+repeat what its training text holds. Do not use it where an error matters.
+
+## Evaluation
+None was run on these files, neither of quality nor of safety.
 
 ## Use
 ```python
