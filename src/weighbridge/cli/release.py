@@ -89,9 +89,12 @@ def _complete_card(folder: Path, screen: Screen) -> None:
         return  # walk() says what is wrong with it
     change = complete_card(folder)
     if change.wrote:
-        screen.outcome("card", f"README.md: added {', '.join(change.added)}")
+        added = ", ".join(f"{key}: {value}" for key, value in change.added.items())
+        screen.outcome("card", f"README.md completed from the files{f', added {added}' if added else ''}")
     if change.missing:
-        screen.outcome("card", f"README.md does not say: {', '.join(change.missing)}", state="waiting")
+        screen.outcome("card", "what README.md does not say, and only you can:", state="waiting")
+        for words in change.missing:
+            screen.detail(f"- {words}")
 
 
 def _ensure_repo(client: HubClient, name: RepoName) -> None:

@@ -46,7 +46,8 @@ SELECT release_id FROM withdrawal WHERE statement_id IS NULL
 INSERT INTO stage (release_id, position, name, state, started_ms, ended_ms, done_bytes, total_bytes, summary, reasons)
 VALUES (:release_id, :position, :name, 'running', :now_ms, NULL, 0, :total_bytes, '', '[]')
 ON CONFLICT (release_id, name) DO UPDATE SET state = 'running', ended_ms = NULL, summary = '', reasons = '[]',
-  done_bytes = 0, total_bytes = excluded.total_bytes
+  done_bytes = 0, total_bytes = excluded.total_bytes,
+  started_ms = CASE WHEN stage.state IN ('running', 'waiting') THEN stage.started_ms ELSE excluded.started_ms END
 
 -- name: move_stage
 UPDATE stage SET done_bytes = :done_bytes WHERE release_id = :release_id AND name = :name AND done_bytes < :done_bytes

@@ -157,6 +157,7 @@ def json_serializer() -> Any:
 def _connect(url: str) -> DBOSClient:
     from dbos import DBOSClient
 
+    logging.getLogger("dbos").setLevel(logging.WARNING)
     client = DBOSClient(
         system_database_url=url, application_name=APP_NAME, serializer=json_serializer(), retry_connection_errors=False
     )

@@ -18,7 +18,7 @@ QUERIES = load_queries("weighbridge.release")
 
 
 async def begin(db: Session, release_id: str, stage: Stage, *, now_ms: int, total_bytes: int = 0) -> None:
-    """The stage works now. Beginning again (after a crash) starts its progress anew and keeps its first start."""
+    """The stage works now. Beginning again what was not over (a crash) keeps its start."""
     await db.run(
         QUERIES["begin_stage"],
         release_id=release_id,

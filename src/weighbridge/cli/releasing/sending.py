@@ -64,11 +64,11 @@ class Sender:
                 self._stop.set()
                 threads.shutdown(wait=True, cancel_futures=True)
                 raise
-            failures = [error for future in done if (error := future.exception()) is not None]
-            if failures:
+            failure = next((error for future in done if (error := future.exception()) is not None), None)
+            if failure is not None:
                 self._stop.set()
                 threads.shutdown(wait=True, cancel_futures=True)
-                raise failures[0]
+                raise failure
             digests.update({file.path: future.result() for future, file in futures.items()})
         check_all_unchanged(files)
         return digests
@@ -99,7 +99,7 @@ class Sender:
             raise UnreadableFile(f"could not read {file.path}: {error.strerror}") from error
         try:
             check_unchanged(file, handle)
-            passage = _Passage(file, handle, self._stop, self._note)
+            passage = _Passage(file, handle, self._stop, on_hashed=self._on_bytes, on_sent=self._count)
             send = self._send_small if file.size_bytes <= IN_ONE_REQUEST_BYTES else self._send_large
             facts = send(passage)
             check_unchanged(file, handle)
@@ -172,22 +172,28 @@ class Sender:
         if self._stop.wait(0.5 * attempt):
             raise Interrupted
 
-    def _note(self, file: LocalFile, size_bytes: int) -> None:
+    def _count(self, size_bytes: int) -> None:
         with self._lock:
             self.sent_bytes += size_bytes
-        self._on_bytes(file, size_bytes)
 
 
 class _Passage:
     """One file on its way. Each byte is hashed once, however often the connection breaks; one thread owns it."""
 
     def __init__(
-        self, file: LocalFile, handle: int, stop: threading.Event, note: Callable[[LocalFile, int], None]
+        self,
+        file: LocalFile,
+        handle: int,
+        stop: threading.Event,
+        *,
+        on_hashed: Callable[[LocalFile, int], None],
+        on_sent: Callable[[int], None],
     ) -> None:
         self.file = file
         self._handle = handle
         self._stop = stop
-        self._note = note
+        self._on_hashed = on_hashed
+        self._on_sent = on_sent
         self._hash = hashlib.sha256()
         self._hashed_bytes = 0
 
@@ -215,8 +221,9 @@ class _Passage:
             if fresh > 0:
                 self._hash.update(piece[-fresh:] if fresh < len(piece) else piece)
                 self._hashed_bytes += fresh
-                self._note(self.file, fresh)
+                self._on_hashed(self.file, fresh)
             if at >= offset:
                 yield piece
+                self._on_sent(len(piece))
             at += len(piece)
 
