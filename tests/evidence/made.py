@@ -20,7 +20,7 @@ from weighbridge.evidence.public_key import public_pem
 from weighbridge.evidence.statement import Subject, transition_of
 from weighbridge.evidence.sums import release_digest, sha256sums
 from weighbridge.evidence.trust import Trust, build_trust, parse_trust
-from weighbridge.evidence.verify import Check, Judgement, Verification, verify_folder
+from weighbridge.evidence.verify import Check, Decide, Judgement, Verification, verify_folder
 from weighbridge.tlog.note import LogSigner, leaf_bytes
 from weighbridge.tlog.proof import Proof, format_proof, inclusion_ranges
 from weighbridge.tlog.tiles import leaf_hash, node_hash
@@ -84,11 +84,12 @@ def same(_kind: str, statement: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Made:
-    """A release in the making. ``change`` alters a statement before it is signed: a hub that cheats with its own key."""
+    """A release in the making. ``change`` alters a statement before it is signed: a hub that cheats."""
 
     folder: Path
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     policy: str = POLICY
+    decide: Decide = judge
     reviewers: tuple[str, ...] = REVIEWERS
     change: Change = same
     log_entries: int = 5
@@ -148,7 +149,7 @@ class Made:
             inspection=inspection_of(inspection), documents=inspection_of(documents),
             approvals=[inspection_of(one) for one in approvals], transition=transition,
         )  # fmt: skip
-        verdict = judge(self.policy, facts)
+        verdict = self.decide(self.policy, facts)
         decision = self.sign("decision", predicates.decision(
             subject, verifier=HUB, resource_uri=f"{HUB}/{self.repo}", policy=policy, inputs=inputs, facts=facts,
             rules=verdict.rules, transition=transition, passed=verdict.passed, decided_on="2025-11-24T15:30:00Z",
@@ -193,7 +194,7 @@ class Made:
         return self
 
     def verify(self, trust: Trust | None = None) -> Verification:
-        return verify_folder(self.folder, trust or parse_trust(trust_text()), decide=judge, now_ms=NOW_MS)
+        return verify_folder(self.folder, trust or parse_trust(trust_text()), decide=self.decide, now_ms=NOW_MS)
 
 
 def inspection_of(envelope: Envelope) -> dict[str, Any]:

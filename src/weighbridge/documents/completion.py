@@ -48,13 +48,15 @@ _SECTIONS = {
 class CardChange(msgspec.Struct, frozen=True, kw_only=True):
     """What completing a card did.
 
-    ``added``: front matter keys and their values; ``missing``: in words, what nobody said; ``wrote``: whether the file
-    is another one now; ``text``: the whole card.
+    ``added``: front matter keys and their values; ``sources``: the file that says each; ``missing``: in words, what
+    nobody said; ``changed``: whether ``text``, the whole card, is another one than before; ``wrote``: whether it is in
+    the folder now.
     """
 
     added: dict[str, Any]
     sources: dict[str, str]
     missing: tuple[str, ...]
+    changed: bool
     wrote: bool
     text: str
 
@@ -71,11 +73,13 @@ def complete_card(folder: Path, *, write: bool = True) -> CardChange:
     facts = read_folder(folder)
     text, added = _with_metadata(before or f"# {folder.resolve().name}\n", facts)
     text, missing = _with_block(text, facts)
-    wrote = text != before
-    if wrote and write:
+    changed = text != before
+    if changed and write:
         _replace(path, text)
     sources = {key: facts.sources[key] for key in added}
-    return CardChange(added=added, sources=sources, missing=missing, wrote=wrote and write, text=text)
+    return CardChange(
+        added=added, sources=sources, missing=missing, changed=changed, wrote=changed and write, text=text
+    )
 
 
 def _read(path: Path) -> str:

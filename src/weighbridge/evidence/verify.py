@@ -34,10 +34,12 @@ __all__ = [
     "Release",
     "Signer",
     "Verification",
+    "in_words",
     "verify_folder",
     "verify_held",
 ]
 
+_MAX_DETAIL = 4000
 CHECKS: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("files", check_files),
     ("digests", check_digests),
@@ -135,9 +137,14 @@ def verify_held(
 
 def _run(name: str, function: Callable[[Case], str], case: Case) -> Check:
     try:
-        return Check(name=name, ok=True, detail=function(case))
+        return Check(name=name, ok=True, detail=in_words(function(case)))
     except (VerificationFailed, InvalidInput) as error:
-        return Check(name=name, ok=False, detail=error.message)
+        return Check(name=name, ok=False, detail=in_words(error.message))
+
+
+def in_words(text: str) -> str:
+    """The text without what a terminal would obey: names and statements come from whoever made the download."""
+    return "".join(char if char.isprintable() else "?" for char in text[:_MAX_DETAIL])
 
 
 def _release(case: Case) -> Release | None:

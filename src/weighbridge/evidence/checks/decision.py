@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge.errors import InvalidInput
+from weighbridge.errors import InvalidInput, SandboxError
 from weighbridge.evidence.bundle import POLICY
 from weighbridge.evidence.canonical import canonical_json
 from weighbridge.evidence.checks.case import Case, Enclosed, failed, needed, read
@@ -62,7 +62,7 @@ def check_decision(case: Case) -> str:
         raise failed(f"its facts are not those of the evidence: they differ on {_difference(facts, decision.facts)}")
     try:
         again = case.decide(text, facts)
-    except InvalidInput as error:
+    except (InvalidInput, SandboxError) as error:
         raise failed(f"{POLICY} cannot be evaluated: {error.message}") from error
     verdicts, before = _verdicts(again.rules), _verdicts(decision.rules)
     if verdicts != before:
