@@ -29,7 +29,7 @@ def _answer(question: Question) -> Answer:
     return Answer(
         require=require,
         when=None if question.when is None else _evaluate(question.when, facts),
-        with_approvals=bool(facts) and _evaluate(question.require, _with_approvals(question.require, facts)).value,
+        with_approvals=facts is not None and not require.value and _would_pass(question.require, facts),
     )
 
 
@@ -44,13 +44,13 @@ def _evaluate(condition: str, facts: dict[str, Any] | None) -> Outcome:
     return Outcome(value=value)
 
 
-def _with_approvals(condition: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as they would be if many more people approved; unchanged for a condition that does not ask who did."""
+def _would_pass(condition: str, facts: dict[str, Any]) -> bool:
+    """Whether the condition asks who approved, and would hold if many more people did."""
     approvals = facts.get("approvals")
     if not isinstance(approvals, dict) or "approvals" not in condition:
-        return facts
+        return False
     more = {"approved": _MANY, "by": [f"account:{number}" for number in range(_MANY)]}
-    return {**facts, "approvals": {**approvals, **more}}
+    return _evaluate(condition, {**facts, "approvals": {**approvals, **more}}).value
 
 
 def _in_words(error: Exception) -> str:

@@ -70,8 +70,7 @@ async def decide(policy: Policy, facts: Mapping[str, Any], *, judge: Judge | Non
     breakdowns = 0
     for rule in policy.rules:
         if breakdowns >= MAX_BREAKDOWNS:
-            answer = Answer(require=Outcome(error="not evaluated: other rules of this policy broke the judge"))
-            verdicts.append(_verdict(rule, facts, answer))
+            verdicts.append(_verdict(rule, facts, _unmet("not evaluated: other rules of this policy broke the judge")))
             continue
         verdict, broke = await _weigh(rule, facts, judge)
         breakdowns += broke
@@ -117,27 +116,37 @@ async def _weigh(rule: Rule, facts: Mapping[str, Any], judge: Judge) -> tuple[Ru
     """The verdict, and whether the rule broke the judge."""
     outside = _looks_away(rule, facts)
     if outside:
-        return _verdict(rule, facts, Answer(require=Outcome(value=True)), not_applying=outside), False
-    absent = _absent(rule, facts)
+        return _verdict(rule, facts, _MET, not_applying=outside), False
+    # With a `when`, what `require` reads may be absent where the rule does not apply: only `when` must be whole then.
+    absent = _absent(rule.when or rule.require, facts)
     if absent:
-        return _verdict(rule, facts, Answer(require=Outcome(error=f"fact missing: {', '.join(absent)}"))), False
+        return _verdict(rule, facts, _unmet(absent)), False
     try:
         answer = await judge.weigh(rule, dict(facts))
     except SandboxError as error:
         return _verdict(rule, facts, broken(error)), True
-    if answer.when is not None and not answer.when.error and not answer.when.value:
-        return _verdict(rule, facts, Answer(require=Outcome(value=True)), not_applying=f"not when: {rule.when}"), False
     if answer.when is not None and answer.when.error:
-        return _verdict(rule, facts, Answer(require=Outcome(error=answer.when.error))), False
-    return _verdict(rule, facts, answer), False
+        return _verdict(rule, facts, _unmet(answer.when.error)), False
+    if answer.when is not None and not answer.when.value:
+        return _verdict(rule, facts, _MET, not_applying=f"not when: {rule.when}"), False
+    absent = _absent(rule.require, facts)
+    return _verdict(rule, facts, _unmet(absent) if absent else answer), False
 
 
-def _absent(rule: Rule, facts: Mapping[str, Any]) -> list[str]:
+_MET = Answer(require=Outcome(value=True))
+
+
+def _unmet(reason: str) -> Answer:
+    return Answer(require=Outcome(error=reason))
+
+
+def _absent(condition: str, facts: Mapping[str, Any]) -> str:
+    """Which facts the condition reads and are not there, in words; empty when all are."""
     try:
-        readings = [read_condition(condition) for condition in (rule.when, rule.require) if condition]
-    except InvalidInput as error:  # a Rule built by hand; load_policy refuses it
-        return [error.message]
-    return [path for reading in readings for path in missing_facts(reading, facts)]
+        missing = missing_facts(read_condition(condition), facts)
+    except InvalidInput as error:  # of a Rule built by hand; load_policy refuses it
+        return error.message
+    return f"fact missing: {', '.join(missing)}" if missing else ""
 
 
 def _looks_away(rule: Rule, facts: Mapping[str, Any]) -> str:
@@ -159,6 +168,8 @@ def _looks_away(rule: Rule, facts: Mapping[str, Any]) -> str:
 def _verdict(rule: Rule, facts: Mapping[str, Any], answer: Answer, *, not_applying: str = "") -> RuleVerdict:
     passed = answer.require.value and not answer.require.error
     detail = f"does not apply: {not_applying}" if not_applying else answer.require.error or _observed(rule, facts)
+    if not detail:
+        detail = f"the condition is {'true' if passed else 'false'}"
     return RuleVerdict(
         id=rule.id,
         title=rule.title,
