@@ -86,7 +86,7 @@ def _library(folder: Path, config: dict[str, Any]) -> Found:
         yield "library_name", "diffusers", "model_index.json"
     elif (folder / "adapter_config.json").is_file():
         yield "library_name", "peft", "adapter_config.json"
-    elif config.get("model_type") and config.get("architectures"):
+    elif _word(config.get("model_type")) and _first(config.get("architectures")):
         yield "library_name", "transformers", "config.json"
 
 

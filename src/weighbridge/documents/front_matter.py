@@ -56,15 +56,12 @@ def read_metadata(text: str) -> dict[str, Any]:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FRONT_MATTER_BYTES:
         raise InvalidInput(f"could not read the card: its front matter has over {MAX_FRONT_MATTER_BYTES} bytes")
-    loader = _Loader(text)
     try:
-        value = loader.get_single_data()
+        value = _load(text)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidInput(
-            f"could not read the card: its front matter is not plain YAML: {_first_line(error)}"
+            f"could not read the card: its front matter is not plain YAML: {_in_words(error)}"
         ) from error
-    finally:
-        loader.dispose()  # pyright: ignore[reportUnknownMemberType]
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -72,9 +69,18 @@ def read_metadata(text: str) -> dict[str, Any]:
     return _json(value, what="the front matter")
 
 
-def _first_line(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return words[:300]
+def _load(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()  # pyright: ignore[reportUnknownMemberType]
+
+
+def _in_words(error: Exception) -> str:
+    """The error on one line."""
+    words = " ".join(str(error).split())[:300]
+    return "".join(char if char.isprintable() else "?" for char in words)
 
 
 class _Loader(yaml.SafeLoader):
