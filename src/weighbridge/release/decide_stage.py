@@ -13,9 +13,9 @@ from weighbridge.evidence.statement import Kind
 from weighbridge.evidence.times import rfc3339
 from weighbridge.oversight.event import append_event
 from weighbridge.release import stages
-from weighbridge.release.case import Case, find_statement, put_document, put_statement, read_case
+from weighbridge.release.case import Case, find_statement, put_statement, read_case
 from weighbridge.release.desk import Desk
-from weighbridge.release.gate import PREVIEW, Gate, Standing, rules_json, weigh
+from weighbridge.release.gate import Gate, Standing, rules_json, weigh
 from weighbridge.release.names import ReleaseState, Stage, StageState
 from weighbridge.storage.database import load_queries
 
@@ -28,7 +28,7 @@ async def decide_release(desk: Desk, release_id: str) -> str:
     if await find_statement(desk.db, case.id, Kind.INTENT) is not None:
         return Gate.OPEN.value
     standing = await weigh(desk, case)
-    await put_document(desk.db, case.id, PREVIEW, rules_json(standing.decision))
+    await _keep_preview(desk, case, standing)
     await _show_decision(desk, case, standing)
     if standing.gate is Gate.WAITS:
         await _show_waiting(desk, case, standing)
@@ -64,7 +64,6 @@ async def sign_release(desk: Desk, release_id: str) -> str:
     async with desk.db.transaction() as tx:
         await put_statement(tx, case, Kind.DECISION, decision, now_ms=now_ms)
         await put_statement(tx, case, Kind.INTENT, intent, now_ms=now_ms)
-        await put_document(tx, case.id, PREVIEW, rules_json(standing.decision))
         await append_event(
             tx, "release:decide", repo_id=case.repo.id, release_id=case.id, now_ms=now_ms,
             detail={"passed": True, "decision": decision.id},
@@ -118,6 +117,12 @@ def release_url(public_url: str, case: Case) -> str:
     """The release's page."""
     prefix = "/datasets" if case.repo.type == "dataset" else ""
     return f"{public_url}{prefix}/{case.repo.full_name}/releases/{case.row['number']}"
+
+
+async def _keep_preview(desk: Desk, case: Case, standing: Standing) -> None:
+    await desk.db.run(
+        QUERIES["put_preview"], release_id=case.id, rules=rules_json(standing.decision), now_ms=desk.clock()
+    )
 
 
 async def _show_decision(desk: Desk, case: Case, standing: Standing) -> None:

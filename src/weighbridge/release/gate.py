@@ -26,8 +26,6 @@ from weighbridge.release.names import Verdict
 from weighbridge.storage.database import Row, Session, load_queries
 
 QUERIES = load_queries("weighbridge.release")
-PREVIEW = "preview/rules.json"
-"""Where the last preview is kept among the documents; no such path is ever part of a release commit."""
 
 
 class Gate(StrEnum):

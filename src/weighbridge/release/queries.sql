@@ -95,6 +95,13 @@ ON CONFLICT (release_id, path) DO UPDATE SET sha256 = excluded.sha256, content =
 -- name: document_by_path
 SELECT content FROM document WHERE release_id = :release_id AND path = :path
 
+-- name: put_preview
+INSERT INTO preview (release_id, rules, decided_ms) VALUES (:release_id, :rules, :now_ms)
+ON CONFLICT (release_id) DO UPDATE SET rules = excluded.rules, decided_ms = excluded.decided_ms
+
+-- name: preview_of_release
+SELECT rules FROM preview WHERE release_id = :release_id
+
 -- name: insert_statement
 INSERT INTO statement (id, release_id, kind, dedup_key, envelope, created_ms)
 VALUES (:id, :release_id, :kind, :dedup_key, :envelope, :now_ms) ON CONFLICT (dedup_key) DO NOTHING

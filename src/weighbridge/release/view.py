@@ -20,8 +20,7 @@ from weighbridge.evidence.times import rfc3339
 from weighbridge.hub.access import Hidden, visible_revision
 from weighbridge.hub.naming import Repo
 from weighbridge.hub.standing import standing_on
-from weighbridge.release.case import find_document, find_statement, statement_key
-from weighbridge.release.gate import PREVIEW
+from weighbridge.release.case import find_statement, statement_key
 from weighbridge.release.names import ReleaseState
 from weighbridge.release.shown import (
     ApprovalView,
@@ -143,8 +142,8 @@ async def _rules(session: Session, release_id: str) -> list[RuleView]:
     decision = await find_statement(session, release_id, Kind.DECISION)
     if decision is not None:
         return msgspec.convert(read_envelope(decision.text).statement["predicate"]["rules"], list[RuleView])
-    preview = await find_document(session, release_id, PREVIEW)
-    return msgspec.json.decode(preview, type=list[RuleView]) if preview else []
+    preview = await session.one(QUERIES["preview_of_release"], release_id=release_id)
+    return msgspec.json.decode(preview["rules"], type=list[RuleView]) if preview else []
 
 
 async def _findings(session: Session, release_id: str) -> list[FindingView]:
