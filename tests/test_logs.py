@@ -81,10 +81,11 @@ def test_words_that_are_no_secret_stay() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_request_log(tmp_path: Path, log_format: str) -> None:
+async def test_request_log(tmp_path: Path, log_format: str) -> None:
     stream = io.StringIO()
     log = RequestLog(load_settings({"data": tmp_path, "log_format": log_format}), stream=stream)
     log.write(method="GET", path=f"/a\nb/{TOKEN}", status=200, sent_bytes=12, took_ms=1.234, request_id="id-1")
+    log.flush()
     text = stream.getvalue()
     assert text.count("\n") == 1, "a path must not forge a line"
     assert TOKEN not in text

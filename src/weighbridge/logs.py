@@ -8,6 +8,7 @@ Everything goes one way, our own events and those of libraries, and passes one m
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -21,6 +22,8 @@ import structlog
 from weighbridge.settings import SECRETS, Settings
 
 MASK = "********"
+FLUSH_AFTER_S = 0.1
+_TOKEN = re.compile(r"\b(?:wb|hf)_[A-Za-z0-9_-]{8,}")
 _SECRET_KEYS = re.compile(r"authorization|cookie|password|passwd|secret|token(?!_id)|api_key", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"\b(?:wb|hf)_[A-Za-z0-9_-]{8,}|(?<=[Bb]earer )\S{8,}|(?<=[Bb]asic )\S+|(?<=weighbridge_session=)[^;\s]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
@@ -87,36 +90,50 @@ def masked_text(text: str, known: list[str] | None = None) -> str:
 
 
 class RequestLog:
-    """One line a request, written without logging's machinery: it is on the hot path of every metadata request."""
+    """One line a request, without logging's machinery, a tenth of a second's lines at a time: it is on the hot path.
+
+    Owned by the event loop's thread.
+    """
 
     def __init__(self, settings: Settings, *, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._is_json = settings.log_format == "json"
+        self._lines: list[str] = []
+        self._second = 0
+        self._stamp = ""
         self.is_on = settings.log_level in ("debug", "info")
 
     def write(self, *, method: str, path: str, status: int, sent_bytes: int, took_ms: float, request_id: str) -> None:
-        """Writes the line. ``path`` comes without the query string, which may hold a signed URL's proof."""
-        now = time.time()
-        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
-        path = masked_text(path)
+        """Adds a line. ``path`` comes without the query string, which may hold a signed URL's proof."""
+        words = _json(_TOKEN.sub(MASK, path))
         if self._is_json:
-            line = _json(
-                {
-                    "time": stamp,
-                    "level": "info",
-                    "logger": "weighbridge.request",
-                    "event": "request",
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "bytes": sent_bytes,
-                    "took_ms": round(took_ms, 2),
-                    "request_id": request_id,
-                }
+            line = (
+                f'{{"time":"{self._now()}","level":"info","logger":"weighbridge.request","event":"request",'
+                f'"method":{_json(method)},"path":{words},"status":{status},"bytes":{sent_bytes},'
+                f'"took_ms":{took_ms:.2f},"request_id":{_json(request_id)}}}\n'
             )
         else:
-            line = f"{stamp} {method} {path!r} {status} {sent_bytes} B {took_ms:.1f} ms {request_id}"
-        self._stream.write(line + "\n")
+            line = (
+                f"{self._now()} {_json(method)[1:-1]} {words} {status} {sent_bytes} B {took_ms:.1f} ms {request_id}\n"
+            )
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Writes the lines that wait."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+
+    def _now(self) -> str:
+        now_ms = time.time_ns() // 1_000_000
+        second, thousandths = divmod(now_ms, 1000)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{thousandths:03d}Z"
 
 
 def _json(value: Any, **_options: Any) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from weighbridge.bootstrap import Hub
     from weighbridge.http.server import App
+    from weighbridge.logs import RequestLog
     from weighbridge.settings import Settings
 
 WORKER_STOP_S = 20
@@ -89,8 +90,10 @@ async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool)
 
 async def _serve_web(hub: Hub, listening: socket.socket, *, token: str | None, as_json: bool) -> None:
     from weighbridge.http.server import Server, server_config
+    from weighbridge.logs import RequestLog
 
-    server = Server(server_config(_app(hub), hub.settings))
+    log = RequestLog(hub.settings)
+    server = Server(server_config(_app(hub, log), hub.settings))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -101,19 +104,21 @@ async def _serve_web(hub: Hub, listening: socket.socket, *, token: str | None, a
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     _announce(hub.settings, token, as_json=as_json)
-    await server.serve([listening])
+    try:
+        await server.serve([listening])
+    finally:
+        log.flush()
 
 
-def _app(hub: Hub) -> App:
+def _app(hub: Hub, log: RequestLog) -> App:
     from weighbridge.http.app import create_app
     from weighbridge.http.measure import Measured, Metrics
     from weighbridge.http.role import BlobsOnly
-    from weighbridge.logs import RequestLog
 
     app = create_app(hub)
     if hub.settings.role == "blobs":
         app = BlobsOnly(app)
-    return Measured(app, Metrics(), RequestLog(hub.settings))
+    return Measured(app, Metrics(), log)
 
 
 def _announce(settings: Settings, token: str | None, *, as_json: bool) -> None:
