@@ -17,7 +17,7 @@ from weighbridge.storage.blobs import open_s3_blobs
 from weighbridge.storage.objects import open_s3_objects
 
 if TYPE_CHECKING:
-    from conftest import S3
+    from .conftest import S3
 
 UPLOAD = """
 import asyncio, json, resource, sys

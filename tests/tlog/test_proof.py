@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_tiles import naive_root
 
 from weighbridge.errors import InvalidInput, VerificationFailed
 from weighbridge.tlog.note import Checkpoint, LogSigner
@@ -26,6 +25,8 @@ from weighbridge.tlog.proof import (
     verify_proof,
 )
 from weighbridge.tlog.tiles import leaf_hash
+
+from .test_tiles import naive_root
 
 MOST = 620
 ENTRIES = [b"%d" % number for number in range(MOST)]
