@@ -73,6 +73,8 @@ def s3() -> Iterator[S3]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+            for path in (path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")):
+                path.unlink(missing_ok=True)  # left there when it is killed; the names are fixed
             shutil.rmtree(folder, ignore_errors=True)
 
 
