@@ -113,6 +113,8 @@ async def test_conditions(tmp_path: Path, headers: dict[str, str], status: int, 
     assert (response.status_code, sent) == (status, body)
     assert response.headers["etag"] == ETAG
     assert response.headers["accept-ranges"] == "bytes"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-security-policy"].startswith("sandbox")
     if status == 416:
         assert response.headers["content-range"] == f"bytes */{len(BODY)}"
     if status in (200, 206):

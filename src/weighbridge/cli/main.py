@@ -34,7 +34,7 @@ COMMANDS = {
     "release": Entry("release", "Release a checkpoint folder: inspect, document, decide, approve, sign, log, publish."),
     "document": Entry("document", "Complete the model card of a folder from what its files say."),
     "approve": Entry("approve", "Approve the transition of a release, signed with your key."),
-    "reject": Entry("reject", "Reject the transition of a release, signed with your key."),
+    "reject": Entry("approve", "Reject the transition of a release, signed with your key."),
     "withdraw": Entry("withdraw", "Withdraw a release, with a reason that readers see."),
     "verify": Entry("verify", "Check a release or a downloaded folder against its proof, offline."),
     "admin": Entry("admin", "Users, organisations, roles and tokens of a hub, on its data folder."),

@@ -26,6 +26,9 @@ from weighbridge.storage.blobs import BlobStore
 SMALL_BYTES = 64 << 10
 """Up to here one read and one write cost less than a sendfile and its descriptors."""
 
+SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+"""A stored file is a stranger's: opened in a browser it must not act as a page of the hub."""
+
 _RANGE = re.compile(r"bytes=\s*(?:(\d{1,19})\s*-\s*(\d{1,19})?|-\s*(\d{1,19}))\s*", re.IGNORECASE)
 
 
@@ -49,7 +52,7 @@ def send_blob(
         filename: named in Content-Disposition.
         blobs: the store; the hub's by default.
     """
-    named = {name.lower(): value for name, value in (headers or {}).items()}
+    named = {**SAFE, **{name.lower(): value for name, value in (headers or {}).items()}}
     if etag is not None:
         named["etag"] = etag
     named["accept-ranges"] = "bytes"
