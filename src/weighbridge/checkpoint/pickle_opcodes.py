@@ -12,7 +12,7 @@ from weighbridge.checkpoint.region import Cursor, Malformed
 
 MAX_OPCODES = 5_000_000
 MAX_KEPT_BYTES = 64 << 10  # a longer text or bytes argument is passed over, not kept
-MAX_LINE_BYTES = 64 << 10
+MAX_LINE_BYTES = 1 << 20
 MAX_NUMBER_BYTES = 4_096
 
 # pickletools says how long each argument is: a size in bytes, or one of these.

@@ -37,10 +37,12 @@ class TorchFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_torch_zip(region: Region) -> TorchFile:
-    """The archive's content, once its structure holds. What its pickle does is in ``pickle``, and not raised.
+    """The archive's content, once its structure holds.
+
+    What its pickle does is in ``pickle.refused``; that a tensor reaches past its storage is in ``pickle.malformed``.
 
     Raises:
-        Malformed: the archive, or a tensor's place in its storage, does not hold.
+        Malformed: the archive, or a storage's size, does not hold.
     """
     members = _named_members(read_zip(region))
     if "data.pkl" not in members:

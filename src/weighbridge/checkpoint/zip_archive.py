@@ -179,10 +179,10 @@ def _read_member(region: Region, entry: _Entry) -> Member:
         raise Malformed(f"a member with flags {flags:#06x} (encrypted, or of an unusual kind)", at_byte=at_byte)
     if method or entry.packed != entry.size:
         raise Malformed("a compressed member; weights are stored as they are", at_byte=at_byte)
-    if not (flags & _DESCRIPTOR and (crc, packed, unpacked) == (0, 0, 0)):
-        wide = _zip64([unpacked, packed], extra, at_byte)
-        if (crc, wide[1], wide[0]) != (entry.crc32, entry.packed, entry.size):
-            raise Malformed("the two headers of a member disagree", at_byte=at_byte)
+    size, size_packed = _zip64([unpacked, packed], extra, at_byte)
+    streamed = flags & _DESCRIPTOR and (crc, size_packed, size) == (0, 0, 0)  # its descriptor says them
+    if not streamed and (crc, size_packed, size) != (entry.crc32, entry.packed, entry.size):
+        raise Malformed("the two headers of a member disagree", at_byte=at_byte)
     data_at = at_byte + _LOCAL.size + name_bytes + extra_bytes
     end = data_at + entry.size
     if flags & _DESCRIPTOR:
