@@ -248,9 +248,12 @@ def test_a_file_that_changes_while_it_is_sent_is_named_and_nothing_is_put_forwar
     with pytest.raises(UnreadableFile, match=r"could not release model\.safetensors: it changed while it was read"):
         sender.send_all(walk(folder).files)
     memory.close()
-    assert author.hub.get(f"/api/weighbridge/v1/repos/models/{name}/m/releases", author.token).json()["releases"][0][
-        "number"
-    ] == 1
+    assert (
+        author.hub.get(f"/api/weighbridge/v1/repos/models/{name}/m/releases", author.token).json()["releases"][0][
+            "number"
+        ]
+        == 1
+    )
 
 
 def test_a_looser_policy_than_the_namespaces_is_refused(start_hub, tmp_path: Path) -> None:

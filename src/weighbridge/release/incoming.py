@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from weighbridge.errors import Conflict, InvalidInput, NotFound, StorageError, StorageFull, TooLarge
+from weighbridge.hub.git import blob_hasher, blob_oid, lfs_pointer
 
 MAX_FILE_BYTES = 5 << 40
 MAX_TEXT_BYTES = 1 << 20
@@ -39,7 +40,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UploadFacts(Struct, frozen=True, kw_only=True):
-    """What is known of a complete upload."""
+    """What is known of a complete upload. ``git_oid``: of the blob that a commit has of it, itself or its pointer."""
 
     sha256: str
     git_oid: str
@@ -69,7 +70,8 @@ class Incoming:
         self.turn = asyncio.Lock()  # held by the one request that sends bytes
         self.receiver: asyncio.Task[None] | None = None  # set by whoever holds ``turn``; cancelled by who wants it
         self._sha256 = hashlib.sha256()
-        self._sha1 = hashlib.sha1(b"blob %d\0" % ticket.size_bytes, usedforsecurity=False)
+        # A longer file is an LFS file, and git never sees its bytes: a second hash over them would serve nobody.
+        self._sha1 = blob_hasher(ticket.size_bytes) if ticket.size_bytes <= MAX_TEXT_BYTES else None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self.offset = 0  # owned by the thread that appends
         self._caught_up = os.fstat(self._file).st_size == 0
@@ -85,6 +87,8 @@ class Incoming:
         if self.receiver is not None:
             self.receiver.cancel()
         async with self.turn:
+            if self._file < 0:
+                raise NotFound(f"could not go on with upload {self.id}: it is finished, or was given up")
             if not self._caught_up:
                 await asyncio.to_thread(self._catch_up)
             yield
@@ -93,8 +97,7 @@ class Incoming:
         # What the file holds was received by a process that is gone.
         os.lseek(self._file, 0, os.SEEK_SET)
         while piece := os.read(self._file, _HASH_PIECE_BYTES):
-            self._sha256.update(piece)
-            self._sha1.update(piece)
+            self._hash(piece)
             self.offset += len(piece)
         if self.offset > self.size_bytes:
             raise StorageError(f"could not go on with upload {self.id}: its file is longer than the upload")
@@ -108,8 +111,7 @@ class Incoming:
         """
         for piece in pieces:
             self._write(piece)
-            self._sha256.update(piece)
-            self._sha1.update(piece)
+            self._hash(piece)
             self.offset += len(piece)
 
     def finish(self) -> UploadFacts:
@@ -125,9 +127,13 @@ class Incoming:
             os.fsync(self._file)
         except OSError as error:
             raise _write_error(error) from error
-        is_text = self.size_bytes <= MAX_TEXT_BYTES and _is_text(os.pread(self._file, self.size_bytes, 0))
+        sha256 = self._sha256.hexdigest()
+        if self._sha1 is None:
+            pointer = blob_oid(lfs_pointer(sha256, self.size_bytes))
+            return UploadFacts(sha256=sha256, git_oid=pointer, size_bytes=self.size_bytes, is_text=False)
+        is_text = _is_text(os.pread(self._file, self.size_bytes, 0))
         return UploadFacts(
-            sha256=self._sha256.hexdigest(), git_oid=self._sha1.hexdigest(), size_bytes=self.size_bytes, is_text=is_text
+            sha256=sha256, git_oid=self._sha1.hexdigest(), size_bytes=self.size_bytes, is_text=is_text
         )
 
     def close(self) -> None:
@@ -135,6 +141,11 @@ class Incoming:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _hash(self, piece: bytes) -> None:
+        self._sha256.update(piece)
+        if self._sha1 is not None:
+            self._sha1.update(piece)
 
     def _write(self, piece: bytes) -> None:
         view = memoryview(piece)
