@@ -23,7 +23,7 @@ from weighbridge.evidence.checks.files import check_files
 from weighbridge.evidence.checks.log import check_log
 from weighbridge.evidence.checks.signature import check_signature
 from weighbridge.evidence.checks.statements import check_statements
-from weighbridge.evidence.held import Held, OnBytes, hash_folder
+from weighbridge.evidence.held import FolderHash, Held
 from weighbridge.evidence.trust import Trust
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Verification",
     "in_words",
     "verify_folder",
+    "verify_hashing",
     "verify_held",
 ]
 
@@ -94,13 +95,7 @@ OnCheck = Callable[[Check], None]
 
 
 def verify_folder(
-    folder: Path,
-    trust: Trust,
-    *,
-    decide: Decide,
-    now_ms: int,
-    on_check: OnCheck | None = None,
-    on_bytes: OnBytes | None = None,
+    folder: Path, trust: Trust, *, decide: Decide, now_ms: int, on_check: OnCheck | None = None
 ) -> Verification:
     """Verifies a downloaded folder.
 
@@ -109,14 +104,21 @@ def verify_folder(
         trust: whom to believe.
         decide: evaluates the policy again.
         now_ms: milliseconds since 1970, for the age of the log's head.
-        on_check: gets each line as soon as it is known.
-        on_bytes: gets the size of each piece hashed, from any thread.
+        on_check: gets each line, in order.
 
     Raises:
         UnreadableFile: the folder itself cannot be read.
     """
-    held = hash_folder(folder, on_bytes=on_bytes)
-    return verify_held(held, trust, decide=decide, now_ms=now_ms, on_check=on_check)
+    with FolderHash(folder) as hashing:
+        return verify_hashing(hashing, trust, decide=decide, now_ms=now_ms, on_check=on_check)
+
+
+def verify_hashing(
+    hashing: FolderHash, trust: Trust, *, decide: Decide, now_ms: int, on_check: OnCheck | None = None
+) -> Verification:
+    """As ``verify_folder``, of a folder that is being hashed already."""
+    case = Case(hashing.begun, trust, decide=decide, now_ms=now_ms)
+    return _examine(case, hashing.finish, on_check)
 
 
 def verify_held(
@@ -124,11 +126,16 @@ def verify_held(
 ) -> Verification:
     """Verifies what was hashed, wherever it lies."""
     case = Case(held, trust, decide=decide, now_ms=now_ms)
-    checks: list[Check] = []
-    for name, function in CHECKS:
-        check = _run(name, function, case)
-        checks.append(check)
-        if on_check:
+    return _examine(case, lambda: held, on_check)
+
+
+def _examine(case: Case, finish: Callable[[], Held], on_check: OnCheck | None) -> Verification:
+    """``finish`` waits for the weights. All but `files` need the proof only, and run meanwhile."""
+    others = [_run(name, function, case) for name, function in CHECKS[1:]]
+    case.held = finish()
+    checks = [_run(*CHECKS[0], case), *others]
+    if on_check:
+        for check in checks:
             on_check(check)
     return Verification(
         ok=all(check.ok for check in checks), release=_release(case), signer=_signer(case), checks=tuple(checks)

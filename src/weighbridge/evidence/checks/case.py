@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from weighbridge.errors import InvalidInput, VerificationFailed
+from weighbridge.evidence.bundle import SUMS
 from weighbridge.evidence.held import Held
 from weighbridge.evidence.statement import Subject, Transition
+from weighbridge.evidence.sums import parse_sums
 from weighbridge.evidence.trust import ReleaseKey, Trust
 
 T = TypeVar("T")
@@ -78,11 +80,24 @@ class Case:
         self.trust = trust
         self.decide = decide
         self.now_ms = now_ms
-        self.sums: dict[str, str] | None = None  # set by `files`
+        self._sums: dict[str, str] | None = None  # parsed at the first question; owned by `sums`
         self.sealed: Sealed | None = None  # set by `digests`
         self.enclosed: Enclosed | None = None  # set by `statements`
         self.transition: Transition | None = None  # set by `decision`
         self.log_position: int | None = None  # set by `log`
+
+    def sums(self) -> dict[str, str]:
+        """Hex sha256 by path, as SHA256SUMS says; it is the signed list only once the line ``digests`` holds.
+
+        Raises:
+            VerificationFailed: it cannot be used.
+        """
+        if self._sums is None:
+            try:
+                self._sums = parse_sums(self.text(SUMS))
+            except InvalidInput as error:
+                raise failed(f"{SUMS} cannot be used: {error.message}") from error
+        return self._sums
 
     def proof(self, path: str) -> bytes:
         """The bytes of a file of the proof.

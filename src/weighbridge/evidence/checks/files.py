@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from weighbridge.errors import InvalidInput
 from weighbridge.evidence.bundle import SUMS
 from weighbridge.evidence.checks.case import Case, failed, named, size_words
 from weighbridge.evidence.held import is_proof
-from weighbridge.evidence.sums import parse_sums
 
 
 def check_files(case: Case) -> str:
-    """Sets ``case.sums``; it is the signed list only once the line ``digests`` holds too."""
-    text = case.text(SUMS)
-    try:
-        sums = parse_sums(text)
-    except InvalidInput as error:
-        raise failed(f"{SUMS} cannot be used: {error.message}") from error
+    """Every file that is not of the proof is listed with its digest, and every listed file is there."""
+    sums = case.sums()
     if any(is_proof(path) for path in sums):
         raise failed(f"{SUMS} lists files of the proof itself")
-    case.sums = sums
     present = {path: sha256 for path, sha256 in case.held.sha256.items() if not is_proof(path)}
     strange = {problem.partition(": ")[0] for problem in case.held.problems}
     reasons = list(case.held.problems)
@@ -28,6 +21,9 @@ def check_files(case: Case) -> str:
     if reasons:
         raise failed("; ".join(reasons[:8]))
     size_bytes = sum(case.held.size_bytes[path] for path in sums)
+    inspected = case.enclosed.inspection.predicate.get("sizeBytes") if case.enclosed else size_bytes
+    if inspected != size_bytes:
+        raise failed(f"the inspection is of {inspected} bytes, the release has {size_bytes}")
     return f"{len(sums)} files, {size_words(size_bytes)}: every one as SHA256SUMS says, none missing, none added"
 
 
