@@ -24,7 +24,6 @@ from weighbridge.hub import git
 from weighbridge.hub.commit import NewFile, create_author_commit, create_release_commit
 from weighbridge.hub.repo import Repo, create_repo
 from weighbridge.hub.upload import record_upload
-from weighbridge.release.gate import PREVIEW
 from weighbridge.storage.database import load_queries
 
 RELEASE = load_queries("weighbridge.release")
@@ -147,9 +146,7 @@ class World:
             policy_text="p",
             now_ms=self.now(),
         )
-        await db.run(
-            RELEASE["put_document"], release_id=release_id, path=PREVIEW, sha256="0" * 64, content=json.dumps(RULES)
-        )
+        await db.run(RELEASE["put_preview"], release_id=release_id, rules=json.dumps(RULES), now_ms=self.now())
         if state == "released":
             extra = [await self._upload(repo, ".release/SHA256SUMS", digest.encode())]
             async with db.transaction() as tx:

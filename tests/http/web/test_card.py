@@ -30,6 +30,7 @@ def test_a_card_is_rendered_with_headings_below_the_pages_own():
     assert "<h2>Tiny</h2>" in html
     assert "<em>text</em>" in html
     assert "<td>2</td>" in html
+    assert '<th scope="col">a</th>' in html
 
 
 def test_links_and_pictures_of_the_repo_lead_to_its_files():
@@ -65,7 +66,7 @@ def test_a_picture_from_elsewhere_is_not_asked_for():
 def test_nothing_that_runs_or_restyles_the_page_gets_through(text):
     for tag, attrs in Tags(render_card(text, base=BASE)).found:
         assert tag in HARMLESS
-        assert set(attrs) <= {"href", "src", "alt", "title", "rel", "start"}
+        assert set(attrs) <= {"href", "src", "alt", "title", "rel", "start", "scope"}
         for name in ("href", "src"):
             assert not attrs.get(name, "").strip().lower().startswith(("javascript", "data", "vbscript"))
 
