@@ -148,7 +148,8 @@ class RunningHub:
 
     def inside(self, work: Callable[[Hub], Awaitable[T]]) -> T:
         """What ``work`` gives when run on this hub's own stores, in another thread and loop than the test's."""
-        flags = {"data": self.data, **{k: v for k, v in self._settings.items() if k != "port"}, "public_url": self.url}
+        given = {name: value for name, value in self._settings.items() if name != "port"}
+        flags = {"public_url": self.url, **given, "data": self.data}
 
         async def run() -> T:
             hub = await open_hub(load_settings(flags))
@@ -170,7 +171,7 @@ class RunningHub:
                 found = json.loads((self.data / "hub.json").read_text())
                 # A file of the process before this one may still lie there after a kill.
                 if found["pid"] == self._process.pid:
-                    self.url = found["url"]
+                    self.url = f"http://{found['host']}:{found['port']}"
                     if self.get(path).status == 200:
                         return
             except (OSError, ValueError, urllib3.exceptions.HTTPError):

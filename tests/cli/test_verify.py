@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.evidence.made import HUB, REPO, REVIEWERS, Made, trust_text
+from tests.running import RunningHub
 from weighbridge.cli.main import run
 from weighbridge.cli.verify import _decide
 from weighbridge.evidence.trust import fingerprint, pin, pin_folder
@@ -257,7 +261,7 @@ def test_a_withdrawn_release_fails_though_every_byte_is_right(
 def test_a_release_that_the_hub_does_not_list_fails(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     served.release["digest"] = "0" * 64
     assert run(["verify", f"{REPO}@1", "--json"]) == 1
-    assert "knows no release" in _lines(capsys)["withdrawal"]
+    assert "shows no release" in _lines(capsys)["withdrawal"]
 
 
 def test_a_hub_whose_trust_file_changed_fails(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -378,3 +382,80 @@ def test_the_hashes_are_those_of_the_bytes(served: Served) -> None:
     files = served.files()
     assert held.sha256 == {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
     assert set(held.proof) == {path for path in files if path == "model.sig" or path.startswith(".release/")}
+
+
+def test_a_folder_may_ask_the_hub_about_a_withdrawal(served: Served, trust_file: Path, capsys: Any) -> None:
+    command = ["verify", str(served.made.folder), "--trust", str(trust_file), "--hub", os.environ["HF_ENDPOINT"]]
+    assert run([*command, "--online"]) == 0
+    assert "release 1 is out, not withdrawn" in capsys.readouterr().out
+    served.release |= {"state": "withdrawn", "withdrawal": {"reason": "leak"}}
+    assert run([*command, "--online", "--json"]) == 1
+    assert _lines(capsys) == {"withdrawal": "release 1 is withdrawn: leak"}
+    assert run(command) == 0  # offline nothing is known, and nothing claimed
+    assert "withdraw" not in capsys.readouterr().out.replace("says nothing of a later withdrawal", "")
+
+
+def _client(*words: str | Path, env: dict[str, str], module: str = "weighbridge.cli.main") -> tuple[int, str]:
+    """Exit code and output of a command in a process of its own."""
+    command = [sys.executable, "-m", module, *map(str, words)]
+    result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    return result.returncode, result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_a_release_through_the_whole_house_is_verified_and_its_withdrawal_seen(
+    running_hub: RunningHub, tmp_path: Path
+) -> None:
+    author, reviewers = running_hub.user("vera"), [running_hub.user(name) for name in ("vito", "viola")]
+    reviewer = {"vito": "reviewer", "viola": "reviewer"}
+    running_hub.organisation("verifiers", {"vera": "write", **reviewer}, policy="responsible")
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "WEIGHBRIDGE_"))}
+    base |= {
+        "HF_ENDPOINT": running_hub.url,
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "HF_HOME": str(tmp_path / "hf"),
+    }
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}')
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Tiny\n")
+    header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    header += b" " * (-len(header) % 8)
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+
+    put = ["release", folder, "verifiers/tiny"]
+    code, said = _client(*put, "--no-wait", env=base | {"HF_TOKEN": author})
+    assert code == 3, said
+    for token in reviewers:
+        code, said = _client("approve", "verifiers/tiny", "--reason", "fine", env=base | {"HF_TOKEN": token})
+        assert code == 0, said
+    code, said = _client(*put, env=base | {"HF_TOKEN": author})
+    assert code == 0, said
+
+    code, said = _client("verify", "verifiers/tiny", env=base)
+    assert code == 0 and "first use" in said, said
+    downloaded = tmp_path / "downloaded"
+    code, said = _client(
+        "download", "verifiers/tiny", "--local-dir", downloaded, env=base, module="huggingface_hub.cli.hf"
+    )
+    assert code == 0, said
+    code, said = _client("verify", downloaded, env=base | {"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert code == 0 and "2 by distinct accounts" in said and "policy responsible evaluated again: passed" in said, said
+    raw = bytearray((downloaded / "model.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (downloaded / "model.safetensors").write_bytes(raw)
+    code, said = _client("verify", downloaded, env=base)
+    assert code == 1 and "changed: model.safetensors" in said, said
+    raw[-1] ^= 1
+    (downloaded / "model.safetensors").write_bytes(raw)
+
+    code, said = _client(
+        "withdraw", "verifiers/tiny@1", "--reason", "a secret leaked", env=base | {"HF_TOKEN": running_hub.admin_token}
+    )
+    assert code == 0, said
+    code, said = _client("verify", "verifiers/tiny@1", env=base)
+    assert code == 1, said
+    code, said = _client("verify", downloaded, "--online", env=base)
+    assert code == 1 and "FAIL  withdrawal" in said, said
+    code, said = _client("verify", downloaded, env=base)
+    assert code == 0, said

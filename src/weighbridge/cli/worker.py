@@ -12,8 +12,9 @@ from weighbridge.cli.console import settings_of, settings_options
 
 
 @click.command()
+@click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Which of several on this folder.")
 @settings_options
-def worker(data: Path | None, config: Path | None) -> None:
+def worker(number: int, data: Path | None, config: Path | None) -> None:
     """Run one more worker: it inspects, signs, logs and publishes what the hub's queue holds.
 
     `weighbridge serve` runs one by itself. This one is for hubs whose web nodes run with --role api, over one
@@ -23,4 +24,5 @@ def worker(data: Path | None, config: Path | None) -> None:
 
     found = settings_of(data, config)
     environment = {**os.environ, **child_environment(found)}
-    os.execve(sys.executable, [sys.executable, "-m", "weighbridge.worker", "--data", str(found.data)], environment)  # noqa: S606
+    command = [sys.executable, "-m", "weighbridge.worker", "--data", str(found.data), "--number", str(number)]
+    os.execve(sys.executable, command, environment)  # noqa: S606
