@@ -28,7 +28,7 @@ from weighbridge.release.names import Stage, rank
 from weighbridge.release.policies import policy_of
 from weighbridge.release.stages import begin, count, end, in_words
 from weighbridge.storage.blobs import BlobStore
-from weighbridge.storage.database import Database, Row, Session, load_queries
+from weighbridge.storage.database import Database, Row, Session, in_transaction, load_queries
 
 QUERIES = load_queries("weighbridge.release")
 MAX_MESSAGE_CHARS = 10_000
@@ -78,7 +78,8 @@ async def put_forward(
     policy = await policy_of(db, repo, asked=wish.policy, hub_policy=hub_policy)
     texts = {file.path: await blobs.read(file.sha256) for file in texts_needed(files)}
     message = wish.message.strip()[:MAX_MESSAGE_CHARS] or DEFAULT_MESSAGE
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> Placed:
         commit = await create_author_commit(
             tx, repo, files, message=message, author=author, now_ms=now_ms, texts=texts
         )
@@ -92,6 +93,8 @@ async def put_forward(
         if same is not None:
             return Placed(row=same, created=False)
         return Placed(row=await _insert(tx, row, files, now_ms=now_ms), created=True)
+
+    return await in_transaction(db, work)
 
 
 def _check_dials(wish: Wish) -> tuple[str, str]:
