@@ -33,10 +33,20 @@ class Root(NamedTuple):
 @click.command()
 @click.argument("target", metavar="DIR | NS/NAME[@REV]")
 @click.option("--trust", "trust_file", type=click.Path(path_type=Path), metavar="FILE", help="Trust file of the hub.")
-@click.option("--hub", metavar="URL", help="The hub (default: WEIGHBRIDGE_HUB, HF_ENDPOINT).")
+@click.option("--hub", "hub_url", metavar="URL", help="The hub (default: WEIGHBRIDGE_HUB, else HF_ENDPOINT).")
+@click.option("--type", "repo_type", type=click.Choice(["model", "dataset"]), default="model", show_default=True)
+@click.option("--online", is_flag=True, help="Of a DIR: also ask the hub whether the release was withdrawn since.")
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, target: str, trust_file: Path | None, hub: str | None, as_json: bool) -> None:
+def verify(
+    ctx: click.Context,
+    target: str,
+    trust_file: Path | None,
+    hub_url: str | None,
+    repo_type: str,
+    online: bool,
+    as_json: bool,
+) -> None:
     """Check a release against its proof, one line a check.
 
     DIR is a downloaded folder, or a snapshot in the cache of the Hugging Face clients: it is checked offline, with the
@@ -49,10 +59,28 @@ def verify(ctx: click.Context, target: str, trust_file: Path | None, hub: str | 
     folder = Path(target)
     if folder.is_dir():
         root, verification = _verify_folder(folder, trust_file, report)
+        if online:
+            hub = _reader(hub_url or root.trust.hub, repo_type)
+            verification = _with(report, verification, _withdrawal(hub, verification, commit=None))
     else:
-        root, verification = _verify_remote(target, trust_file, hub, report)
+        root, verification = _verify_remote(target, trust_file, hub_url, repo_type, report)
     report.end(verification, root)
     ctx.exit(DONE if verification.ok else REFUSED)
+
+
+def _reader(hub_url: str | None, repo_type: str) -> HubReader:
+    from weighbridge.cli.hub_client import find_hub
+    from weighbridge.cli.verify_remote import HubReader
+
+    return HubReader(find_hub(hub_url, os.environ), token=_token(), repo_type=repo_type)
+
+
+def _with(report: _Report, verification: Verification, *checks: Check) -> Verification:
+    """The verification with these lines, printed."""
+    for check in checks:
+        report.line(check)
+        verification = verification.with_check(check)
+    return verification
 
 
 def _verify_folder(folder: Path, trust_file: Path | None, report: _Report) -> tuple[Root, Verification]:
@@ -72,25 +100,21 @@ def _verify_folder(folder: Path, trust_file: Path | None, report: _Report) -> tu
 
 
 def _verify_remote(
-    target: str, trust_file: Path | None, hub_url: str | None, report: _Report
+    target: str, trust_file: Path | None, hub_url: str | None, repo_type: str, report: _Report
 ) -> tuple[Root, Verification]:
-    from weighbridge.cli.hub_client import find_hub
-    from weighbridge.cli.verify_remote import HubReader
     from weighbridge.evidence.verify import verify_held
     from weighbridge.settings import system_clock
 
     repo, revision = _parse(target)
-    hub = HubReader(find_hub(hub_url, os.environ), token=_token())
+    hub = _reader(hub_url, repo_type)
     commit = hub.resolve(repo, revision or _newest(hub, repo))
     root, changed = _root_of(hub, trust_file)
     report.begin(root)
     with _Meter(quiet=report.as_json) as meter:
         held = hub.hash_release(commit, on_bytes=meter.add)
     verification = verify_held(held, root.trust, decide=_decide, now_ms=system_clock(), on_check=report.line)
-    for check in (*changed, _same_repo(verification, commit), _withdrawal(hub, verification, commit)):
-        report.line(check)
-        verification = verification.with_check(check)
-    return root, verification
+    checks = (*changed, _same_repo(verification, commit), _withdrawal(hub, verification, commit=commit))
+    return root, _with(report, verification, *checks)
 
 
 def _parse(target: str) -> tuple[str, str]:
@@ -204,24 +228,32 @@ def _same_repo(verification: Verification, commit: Commit) -> Check:
     return Check(name="repo", ok=False, detail=detail)
 
 
-def _withdrawal(hub: HubReader, verification: Verification, commit: Commit) -> Check:
-    """What the hub says now of this release: the one line that no download can carry."""
+def _withdrawal(hub: HubReader, verification: Verification, *, commit: Commit | None) -> Check:
+    """What the hub says now of this release: the one line that no download can carry.
+
+    Without a commit, of a folder: every release of these bytes counts, and one that is out is enough.
+    """
     from weighbridge.evidence.verify import Check, in_words
 
-    digest = verification.release.digest if verification.release else None
+    name = "withdrawal"
+    release = verification.release
+    if release is None:
+        return Check(name=name, ok=False, detail="not asked: no seal says which release it is")
     found = [
-        one for one in hub.releases(commit.repo) if one.get("commit") == commit.oid and one.get("digest") == digest
+        one
+        for one in hub.releases(release.repo)
+        if one.get("digest") == release.digest and (commit is None or one.get("commit") == commit.oid)
     ]
+    out = [one for one in found if one.get("state") == "released" and not one.get("withdrawal")]
+    if out:
+        number = in_words(str(out[0].get("number")))
+        return Check(name=name, ok=True, detail=f"the hub says now: release {number} is out, not withdrawn")
     if not found:
-        return Check(name="withdrawal", ok=False, detail="the hub knows no release of this commit and digest")
-    for one in found:
-        withdrawal: Any = one.get("withdrawal")
-        if one.get("state") != "released" or withdrawal:
-            reason = f": {withdrawal.get('reason')}" if isinstance(withdrawal, Mapping) else ""  # pyright: ignore[reportUnknownMemberType]
-            state = in_words(f"release {one.get('number')} is {one.get('state')}{reason}")
-            return Check(name="withdrawal", ok=False, detail=state)
-    number = in_words(str(found[0].get("number")))
-    return Check(name="withdrawal", ok=True, detail=f"the hub says now: release {number} is out, not withdrawn")
+        return Check(name=name, ok=False, detail="the hub shows no release of these bytes")
+    withdrawal: Any = found[0].get("withdrawal")
+    reason = f": {withdrawal.get('reason')}" if isinstance(withdrawal, Mapping) else ""  # pyright: ignore[reportUnknownMemberType]
+    detail = in_words(f"release {found[0].get('number')} is {found[0].get('state')}{reason}")
+    return Check(name=name, ok=False, detail=detail)
 
 
 def _decide(text: str, facts: Mapping[str, Any]) -> Judgement:

@@ -41,11 +41,13 @@ class Commit(NamedTuple):
 
 
 class HubReader:
-    """One hub, with a reader's token or none. Safe to use from several threads."""
+    """One hub, with a reader's token or none, for repos of one type. Safe to use from several threads."""
 
-    def __init__(self, url: str, *, token: str | None) -> None:
+    def __init__(self, url: str, *, token: str | None, repo_type: str = "model") -> None:
         self.url = url.rstrip("/")
         self._token = token
+        self._kind = f"{repo_type}s"
+        self._prefix = "" if repo_type == "model" else f"/{repo_type}s"
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
         self._pool = urllib3.PoolManager(retries=False, timeout=timeout, maxsize=THREADS, blocksize=PIECE_BYTES)
 
@@ -62,7 +64,7 @@ class HubReader:
         Raises:
             WeighbridgeError: the hub's refusal (hidden, withdrawn, no such revision).
         """
-        info = self._object(f"/api/models/{quote(repo)}/revision/{quote(revision, safe='')}")
+        info = self._object(f"/api/{self._kind}/{quote(repo)}/revision/{quote(revision, safe='')}")
         oid, name = info.get("sha"), info.get("id")
         if not isinstance(oid, str) or not isinstance(name, str) or name.lower() != repo.lower():
             raise self._nonsense("it does not say which commit this is")
@@ -70,7 +72,7 @@ class HubReader:
 
     def releases(self, repo: str) -> list[dict[str, Any]]:
         """The releases that this reader may know of, newest first."""
-        answer = self._object(f"{_API}/repos/models/{quote(repo)}/releases?limit=200")
+        answer = self._object(f"{_API}/repos/{self._kind}/{quote(repo)}/releases?limit=200")
         found = answer.get("releases")
         if not isinstance(found, list):
             raise self._nonsense("it does not list the releases")
@@ -79,7 +81,7 @@ class HubReader:
     def list_files(self, commit: Commit) -> list[tuple[str, int]]:
         """(path, size in bytes as the hub says) of each file of the commit."""
         found: list[tuple[str, int]] = []
-        path: str | None = f"/api/models/{quote(commit.repo)}/tree/{commit.oid}?recursive=true"
+        path: str | None = f"/api/{self._kind}/{quote(commit.repo)}/tree/{commit.oid}?recursive=true"
         for _ in range(MAX_PAGES):
             with self._open(path) as response:
                 page = self._json(self._read(response))
@@ -126,7 +128,7 @@ class HubReader:
 
     def _stream(self, commit: Commit, path: str) -> Iterator[bytes]:
         """The file's bytes; a connection that breaks is taken up where it broke."""
-        url = f"/{quote(commit.repo)}/resolve/{commit.oid}/{quote(path)}"
+        url = f"{self._prefix}/{quote(commit.repo)}/resolve/{commit.oid}/{quote(path)}"
         done = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
