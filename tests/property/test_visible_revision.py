@@ -31,6 +31,7 @@ from weighbridge.hub.access import (
     CardOnly,
     Gated,
     Hidden,
+    Outline,
     Readable,
     Visible,
     Withdrawn,
@@ -40,7 +41,7 @@ from weighbridge.hub.access import (
     visible_revision,
 )
 from weighbridge.hub.commit import Commit
-from weighbridge.hub.files import all_files, list_tree, paths_info
+from weighbridge.hub.files import all_files, card_file, list_tree, paths_info
 from weighbridge.hub.gate import AccessStatus, access_requests, list_partners
 from weighbridge.hub.history import Refs, visible_history, visible_refs
 from weighbridge.hub.repo import list_visible_repos
@@ -90,6 +91,8 @@ class Looker:
         assert repo.full_name == self.name
         self.check_visible(visible, allowed, revision)
         self.seen.append(visible)
+        if not isinstance(visible, Hidden):
+            await self.check_card(visible.revision, allowed)
         if isinstance(visible, Readable | Gated):
             await self.check_files(visible.revision)
         await self.check_history(revision, allowed)
@@ -113,6 +116,15 @@ class Looker:
                 with pytest.raises(READABLE_ERRORS[allowed.level]) as caught:
                     await require(self.db, self.repo, revision, self.reader)
                 assert type(caught.value) is READABLE_ERRORS[allowed.level]
+
+    async def check_card(self, revision: Commit | Outline, allowed: Allowed) -> None:
+        readme = self.facts.commits[allowed.oid].files.get("README.md")
+        card = await card_file(self.db, revision)
+        if readme is None or allowed.level == "withdrawn":
+            assert card is None
+        else:
+            assert card is not None
+            assert card.sha256 == hashlib.sha256(readme).hexdigest()
 
     async def check_files(self, commit: Commit) -> None:
         expected = self.facts.commits[commit.oid].files
@@ -197,7 +209,13 @@ class Looker:
             cursor = page.next_cursor
         assert paged == names
         namespace, _, short = self.name.partition("/")
-        for asked in ({"author": namespace.upper()}, {"search": short[1:].upper()}, {"sort": "createdAt"}):
+        created = await list_visible_repos(self.db, self.reader, sort="createdAt", limit=2)
+        after = await list_visible_repos(self.db, self.reader, sort="createdAt", cursor=created.next_cursor or "")
+        rest = after.repos if created.next_cursor else []
+        assert [item.repo.full_name for item in (*created.repos, *rest)] == sorted(
+            expected, key=lambda name: -self.created_ms(name)
+        )
+        for asked in ({"author": namespace.upper()}, {"search": short[1:].upper()}):
             page = await list_visible_repos(self.db, self.reader, **asked)
             wanted = {name for name in names if _matches(name, asked)}
             assert {item.repo.full_name for item in page.repos} == wanted
@@ -279,6 +297,12 @@ class Looker:
             marks |= {hashlib.sha256(data).hexdigest() for data in one.files.values()}
         return marks
 
+    def created_ms(self, name: str) -> int:
+        facts = self.world.facts.repos[name]
+        if self.world.facts.is_writer(self.who, facts):
+            return self.world.repos[name].created_ms
+        return min(self.at_ms(name, one) for one in self.world.facts.releases_seen(self.who, facts))
+
     def at_ms(self, name: str, allowed: Allowed) -> int:
         return self.world.facts.repos[name].commits[allowed.oid].at_ms
 
@@ -302,7 +326,7 @@ class Operations(WorldMachine):
 
 TestVisibleRevision = Operations.TestCase
 TestVisibleRevision.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None,
+    max_examples=60, stateful_step_count=40, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )  # fmt: skip
 

@@ -43,7 +43,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 def token_sha256(text: str) -> str:
     """The digest by which a token's text is found."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def create_token(

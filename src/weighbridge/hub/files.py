@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from weighbridge.errors import EntryNotFound
+from weighbridge.hub.commit import Commit
 from weighbridge.hub.naming import QUERIES
 from weighbridge.hub.rows import all_in
 
 if TYPE_CHECKING:
-    from weighbridge.hub.commit import Commit
     from weighbridge.hub.visible import Outline
     from weighbridge.storage.database import Row, Session
 
@@ -87,8 +87,10 @@ async def find_file(session: Session, commit: Commit, path: str) -> File:
 async def card_file(session: Session, revision: Commit | Outline) -> File | None:
     """README.md, which whoever sees the page may read even where no other file is shown; None when there is none.
 
-    Never for a withdrawn release: ``access`` gives its outline without a card, and so is there none here.
+    Never of a withdrawn release: its outline says so.
     """
+    if not isinstance(revision, Commit) and revision.withdrawn:
+        return None
     file = await _by_path(session, revision, CARD)
     return file if file and file.kind != "directory" else None
 

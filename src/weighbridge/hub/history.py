@@ -16,6 +16,7 @@ from weighbridge.hub.access import (
     all_releases,
     judge,
     newest_visible,
+    pick,
     require_page,
 )
 from weighbridge.hub.commit import Commit, commit_from
@@ -85,20 +86,19 @@ async def _for_readers(session: Session, repo: Repo, standing: Standing, rows: l
     main = await newest_visible(session, repo, standing)
     if main is None:
         raise RepoNotFound(NO_REPO)
-    by_commit: dict[str, str] = {}
+    of_commit: dict[str, list[Row]] = {}
     releases: list[Row] = []
     for row in await all_releases(session, repo, standing):
+        for oid in {row["candidate_oid"], row["commit_oid"]}:
+            of_commit.setdefault(oid, []).append(row)
         visible = judge(row, repo, standing)
         if visible is not None:
-            oid = _shown(visible).oid
-            by_commit.setdefault(row["candidate_oid"], oid)
-            by_commit.setdefault(row["commit_oid"] or row["candidate_oid"], oid)
-            releases.append({"name": f"refs/releases/{row['number']}", "oid": oid})
-    others = [
-        {"name": row["name"], "oid": by_commit[row["oid"]]}
-        for row in rows
-        if row["oid"] in by_commit and row["name"] != "refs/heads/main" and not row["name"].startswith("refs/releases/")
-    ]
+            releases.append({"name": f"refs/releases/{row['number']}", "oid": _shown(visible).oid})
+    others: list[Row] = []
+    for row in rows:
+        visible = pick(of_commit.get(row["oid"], []), repo, standing)
+        if visible is not None and row["name"] != "refs/heads/main" and not row["name"].startswith("refs/releases/"):
+            others.append({"name": row["name"], "oid": _shown(visible).oid})
     return [{"name": "refs/heads/main", "oid": _shown(main).oid}, *others, *releases]
 
 

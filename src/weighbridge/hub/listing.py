@@ -4,6 +4,7 @@
     for item in page.repos: print(item.repo.full_name, item.visible)
 
 The order is by the visible revision's date, never by the repo's own last change: activity before a release would show.
+For the same reason "createdAt" is, for who is no writer, the date of the first release that is open to them.
 """
 
 from __future__ import annotations

@@ -219,7 +219,8 @@ SELECT r.weights, r.inference FROM release r LEFT JOIN withdrawal w ON w.release
 WHERE r.repo_id = :repo_id AND r.commit_oid IS NOT NULL AND w.release_id IS NULL
 
 -- name: visible_repos
--- Repos that are not hidden from a reader, by the date or the creation that the reader sees, downwards.
+-- Repos that are not hidden from a reader, downwards by the date of what the reader sees of them; or by creation, which
+-- for who is no writer is the first release that is open to them.
 -- level 3 writer, 2 internal, 1 partner, 0 anyone; the same rules as access.py, and the property test compares them.
 WITH known AS (
   SELECT p.id AS repo_id,
@@ -277,7 +278,20 @@ WITH known AS (
          w.advisory_id, w.reason, w.withdrawn_ms,
          c.repo_id, c.oid, c.tree_oid, c.parent_oid, c.kind, c.title, c.message, c.author_id, a.name AS author,
          c.committed_ms, c.file_count, c.size_bytes, c.card,
-         CASE WHEN :by_creation = 1 THEN p.created_ms ELSE c.committed_ms END AS sort_key
+         CASE
+           WHEN :by_creation = 0 THEN c.committed_ms
+           WHEN h.level = 3 THEN p.created_ms
+           ELSE COALESCE(
+             (SELECT MIN(c2.committed_ms) FROM release r2
+              JOIN git_commit c2 ON c2.repo_id = r2.repo_id AND c2.oid = COALESCE(r2.commit_oid, r2.candidate_oid)
+              WHERE r2.repo_id = p.id
+                AND ((r2.commit_oid IS NOT NULL
+                      AND (r2.weights IN ('gated', 'public') OR r2.inference IN ('gated', 'public')
+                           OR (h.level >= 1 AND (r2.weights = 'partners' OR r2.inference = 'partners'))
+                           OR (h.level >= 2 AND (r2.weights = 'internal' OR r2.inference = 'internal'))))
+                     OR (h.reviews = 1 AND r2.state IN ('running', 'waiting'))
+                     OR h.audits = 1)), c.committed_ms)
+         END AS sort_key
   FROM chosen h
   JOIN repo p ON p.id = h.repo_id
   LEFT JOIN git_ref m ON h.level = 3 AND m.repo_id = p.id AND m.name = 'refs/heads/main'
