@@ -1,4 +1,4 @@
-"""Puts accounts, repos, commits and releases into a hub through its operations, so that the HTTP layer has what to show.
+"""Puts accounts, repos, commits and releases into a hub through its operations, for the HTTP layer to show.
 
 A release's row is written as the workflow would leave it; everything else goes through the doors.
 """
@@ -26,7 +26,9 @@ from weighbridge.hub.commit import Commit, NewFile, create_author_commit, create
 from weighbridge.hub.git import blob_oid
 from weighbridge.hub.repo import Repo, create_repo
 
-README = b"---\nlicense: apache-2.0\ntags: [tiny]\npipeline_tag: text-generation\nlibrary_name: transformers\n---\n# Tiny\n"
+README = (
+    b"---\nlicense: apache-2.0\ntags: [tiny]\npipeline_tag: text-generation\nlibrary_name: transformers\n---\n# Tiny\n"
+)
 WEIGHTS = bytes(range(256)) * 40
 
 
@@ -108,8 +110,8 @@ class Seed:
             )
             await tx.run(
                 """INSERT INTO release (id, repo_id, number, candidate_oid, digest, author_id, weights_wanted,
-                     inference_wanted, weights, inference, policy, policy_sha256, policy_text, state, problem, commit_oid,
-                     created_ms, updated_ms)
+                     inference_wanted, weights, inference, policy, policy_sha256, policy_text, state, problem,
+                     commit_oid, created_ms, updated_ms)
                    VALUES (:id, :repo_id, :number, :candidate, :digest, :author_id, :weights, :inference, :weights,
                      :inference, 'open', '', '', 'released', '', :commit_oid, :now_ms, :now_ms)""",
                 id=secrets.token_hex(16),

@@ -96,7 +96,9 @@ async def test_the_request_id_is_the_clients_or_amazons_or_new() -> None:
     app = raising(errors.NotFound("x"))
     assert (await call(app, "GET", "/", headers={"X-Request-Id": "mine"})).header("x-request-id") == "mine"
     assert (await call(app, "GET", "/", headers={"X-Amzn-Trace-Id": "Root=1"})).header("x-request-id") == "Root=1"
-    fresh = {(await call(app, "GET", "/", headers={"X-Request-Id": "bad\x7f"})).header("x-request-id") for _ in range(2)}
+    fresh = {
+        (await call(app, "GET", "/", headers={"X-Request-Id": "bad\x7f"})).header("x-request-id") for _ in range(2)
+    }
     assert len(fresh) == 2
     assert all(fresh)
 

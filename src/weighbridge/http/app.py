@@ -14,17 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weighbridge.bootstrap import Hub
 from weighbridge.errors import WeighbridgeError
-import importlib  # TEMP
-def _room(name):  # TEMP
-    try:
-        room = importlib.import_module(name)
-        return room if hasattr(room, "routes") else None
-    except ImportError as e:
-        print("TEMP", name, e)
-        return None
-from weighbridge.http import hf, health  # TEMP
-from weighbridge.http.api import accounts
-releases, uploads, tlog, web = (_room("weighbridge.http." + n) for n in ("api.releases", "api.uploads", "tlog", "web"))
+from weighbridge.http import health, hf, tlog, web
+from weighbridge.http.api import accounts, releases, uploads
 from weighbridge.http.auth import is_anonymous
 from weighbridge.http.errors import error_response, not_found, status_of
 from weighbridge.http.login import LoginBrake
@@ -40,7 +31,7 @@ def create_app(hub: Hub) -> ASGIApp:
 
 def all_routes(hub: Hub) -> list[BaseRoute]:
     """Every route, in the order in which they are tried."""
-    rooms = [r for r in (hf, health, accounts, uploads, releases, tlog, web) if r]
+    rooms = (hf, health, accounts, uploads, releases, tlog, web)
     return [route for room in rooms for route in room.routes(hub)]
 
 
@@ -50,7 +41,9 @@ class Application:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._logins = LoginBrake()
-        self._answering = Answering(Router(all_routes(hub), redirect_slashes=False, default=_nothing_here), self._render)
+        self._answering = Answering(
+            Router(all_routes(hub), redirect_slashes=False, default=_nothing_here), self._render
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""

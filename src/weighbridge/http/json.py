@@ -1,7 +1,7 @@
 """JSON in and out of the HTTP layer, by msgspec.
 
-    wish = await read_json(request, CreateRepo)
-    return answer({"url": url}, status=201)
+wish = await read_json(request, CreateRepo)
+return answer({"url": url}, status=201)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Logging in by name and password, with a brake on guessing. For the API's ``/login`` and the pages' form alike.
 
-    account = await log_in(request, name, password)      # NotAuthenticated, or TooManyAttempts (429)
+account = await log_in(request, name, password)      # NotAuthenticated, or TooManyAttempts (429)
 """
 
 from __future__ import annotations

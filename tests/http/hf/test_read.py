@@ -115,7 +115,9 @@ async def test_refs_and_commits_name_the_release_and_nothing_before_it(app: ASGI
 async def test_a_writer_sees_the_tip_and_pages_through_its_history(app: ASGIApp, seed: Seed) -> None:
     repo = await seed.repo("alice/long", by="alice")
     oids = [(await seed.commit(repo, model_files(n=b"%d" % n), by="alice", message=f"<b>{n}")).oid for n in range(4)]
-    first = await call(app, "GET", "/api/models/alice/long/commits/main?limit=2&expand[]=formatted", token=seed.tokens["alice"])
+    first = await call(
+        app, "GET", "/api/models/alice/long/commits/main?limit=2&expand[]=formatted", token=seed.tokens["alice"]
+    )
     assert [item["id"] for item in first.json] == [oids[3], oids[2]]
     assert first.json[0]["formatted"]["title"] == "&lt;b&gt;3"
     link = first.header("link")
@@ -170,7 +172,9 @@ async def test_a_wrong_method_says_which_are_right(app: ASGIApp) -> None:
     assert (answer.status, answer.header("allow")) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("path", ["/api/models/a%00/b", "/api/models/a/b/tree/main/%0a", "/api/models/%ff/b", "/api/models?search=%00"])
+@pytest.mark.parametrize(
+    "path", ["/api/models/a%00/b", "/api/models/a/b/tree/main/%0a", "/api/models/%ff/b", "/api/models?search=%00"]
+)
 async def test_control_characters_and_broken_utf8_are_bad_input(app: ASGIApp, path: str) -> None:
     assert (await call(app, "GET", path)).status == 400
 

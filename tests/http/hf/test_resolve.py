@@ -94,7 +94,9 @@ async def test_gated_weights_show_names_and_the_card_and_no_other_byte(app: ASGI
     for token, status in ((None, 401), (seed.tokens["bob"], 403)):
         answer = await call(app, "GET", FILE, token=token)
         assert (answer.status, answer.header("x-error-code")) == (status, "GatedRepo")
-        assert (await call(app, "HEAD", "/alice/tiny/resolve/main/none", token=token)).header("x-error-code") == "GatedRepo"
+        assert (await call(app, "HEAD", "/alice/tiny/resolve/main/none", token=token)).header(
+            "x-error-code"
+        ) == "GatedRepo"
         assert (await call(app, "GET", "/api/models/alice/tiny/auth-check", token=token)).status == status
     assert (await call(app, "GET", "/alice/tiny/resolve/main/README.md")).body == README
     assert (await call(app, "GET", FILE, token=seed.tokens["alice"])).body == WEIGHTS
@@ -104,7 +106,13 @@ async def test_open_inference_with_hidden_weights_shows_the_card_alone(app: ASGI
     repo = await seed.repo("alice/Tiny", by="alice")
     candidate = await seed.commit(repo, model_files(), by="alice")
     release = await seed.release(repo, candidate, by="alice", weights="internal", inference="public")
-    info = (await call(app, "GET", "/api/models/alice/tiny?blobs=true&expand=siblings&expand=usedStorage&expand=cardData&expand=tags")).json
+    info = (
+        await call(
+            app,
+            "GET",
+            "/api/models/alice/tiny?blobs=true&expand=siblings&expand=usedStorage&expand=cardData&expand=tags",
+        )
+    ).json
     assert not {"siblings", "usedStorage"} & set(info)
     assert info["cardData"]["license"] == "apache-2.0"
     assert "safetensors" not in info["tags"]

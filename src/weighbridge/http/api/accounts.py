@@ -45,6 +45,7 @@ PREFIX = "/api/weighbridge/v1"
 LOGIN_LIFETIME_MS = 12 * 3600 * 1000
 LOGIN_SCOPES = ("read", "write", "approve")
 MAX_PAGE = 1000
+_NOT_ITS_ADMIN = "could not do this: it takes an admin of that organisation"
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +82,7 @@ class RoleWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def routes(hub: Hub) -> list[BaseRoute]:
     """The routes of this module."""
+    del hub  # each request brings its own
     return [
         Route(f"{PREFIX}/login", _login, methods=["POST"]),
         Route(f"{PREFIX}/accounts", _list_accounts, methods=["GET"]),
@@ -164,7 +166,9 @@ async def _create_token(request: Request) -> Response:
     wish = await read_json(request, NewToken)
     repo_id = None
     if wish.repo is not None:
-        repo_type, _, full_name = ("dataset", "", wish.repo[9:]) if wish.repo.startswith("datasets/") else ("model", "", wish.repo)
+        repo_type, _, full_name = (
+            ("dataset", "", wish.repo[9:]) if wish.repo.startswith("datasets/") else ("model", "", wish.repo)
+        )
         repo_id = (await find_repo_for(hub, reader, repo_type, printable(full_name))).id
     beyond = [scope for scope in wish.scopes if scope not in reader.scopes]
     if "write" not in reader.scopes or beyond or reader.repo_id not in (None, repo_id):
@@ -298,13 +302,14 @@ async def _own_or_any(hub: Hub, reader: Reader, name: str) -> Account:
 
 
 async def _managed_organisation(hub: Hub, reader: Reader, name: str) -> Account:
-    """The organisation of that name, when the reader is an admin of it (or of the hub): else one and the same refusal."""
+    """The organisation of that name, if the reader is an admin of it or of the hub; else one and the same refusal."""
     actor = require_scope(reader, "admin")
     organisation = await find_account(hub.db, printable(name))
-    if organisation is not None and organisation.kind is AccountKind.ORGANISATION and reader.repo_id is None:
-        if Role.ADMIN in await roles_in_namespace(hub.db, actor.id, organisation.id):
-            return organisation
-    raise NotAllowed("could not do this: it takes an admin of that organisation")
+    if organisation is None or organisation.kind is not AccountKind.ORGANISATION or reader.repo_id is not None:
+        raise NotAllowed(_NOT_ITS_ADMIN)
+    if Role.ADMIN not in await roles_in_namespace(hub.db, actor.id, organisation.id):
+        raise NotAllowed(_NOT_ITS_ADMIN)
+    return organisation
 
 
 async def _existing(hub: Hub, name: str, *, kind: AccountKind) -> Account:

@@ -47,11 +47,11 @@ def routes(hub: Hub) -> list[BaseRoute]:
     return [RawRoute(hub, repo_verbs=repo_verbs, words=words, resolve=resolve.resolve)]
 
 
-async def _no_harnesses(request: Request) -> Response:
+async def _no_harnesses(_: Request) -> Response:
     """What every process of ``huggingface_hub`` asks first; this answer it keeps for a day."""
     return answer({"standardEnvVars": [], "harnesses": {}})
 
 
-async def _no_telemetry(request: Request) -> Response:
+async def _no_telemetry(_: Request) -> Response:
     """Taken and forgotten: this hub keeps no telemetry of clients."""
     return Response(status_code=200)

@@ -2,7 +2,7 @@
 
     remarks = check_metadata({"license": "apache-2.0", "language": "no"}, repo_type="model")
 
-The rules are those of the Hugging Face Hub's model and dataset card specifications (docs/hub/model-cards, datasets-cards).
+The rules are those of the Hugging Face Hub's card specifications (docs/hub: model-cards, datasets-cards).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from weighbridge.http.hf.card_words import LICENSES, PIPELINE_TAGS
 
@@ -42,7 +42,8 @@ def check_metadata(metadata: Mapping[str, Any], *, repo_type: str) -> Remarks:
 
 def _strings(value: Any, name: str, remarks: Remarks) -> list[str]:
     """``value`` as a list of strings; an error and nothing when it is neither a string nor a list of them."""
-    items: list[Any] = value if isinstance(value, list) else [value]
+    listed = _list(value)
+    items = [value] if listed is None else listed
     if len(items) > _MAX_LISTED:
         remarks.errors.append(f'"{name}" must have at most {_MAX_LISTED} items')
         return []
@@ -89,7 +90,9 @@ def _check_licence_details(metadata: Mapping[str, Any], remarks: Remarks) -> Non
 def _check_language(value: Any, name: str, remarks: Remarks) -> None:
     for language in _strings(value, name, remarks):
         if not _LANGUAGE.fullmatch(language):
-            remarks.errors.append(f'"{name}" must only contain ISO 639 codes, "multilingual" or "code", not "{language}"')
+            remarks.errors.append(
+                f'"{name}" must only contain ISO 639 codes, "multilingual" or "code", not "{language}"'
+            )
 
 
 def _check_repo_ids(value: Any, name: str, remarks: Remarks) -> None:
@@ -122,21 +125,19 @@ def _check_mapping(value: Any, name: str, remarks: Remarks) -> None:
 
 
 def _check_model_index(value: Any, remarks: Remarks) -> None:
-    if not isinstance(value, list):
+    entries = _list(value)
+    if entries is None:
         remarks.errors.append('"model-index" must be an array')
         return
-    entries: list[Any] = value
     for number, entry in enumerate(entries[:_MAX_LISTED]):
         at = f"model-index[{number}]"
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):  # pyright: ignore[reportUnknownMemberType]
+        results = _list(_dig(entry, "results"))
+        if not isinstance(_dig(entry, "name"), str):
             remarks.errors.append(f'"{at}.name" is required')
-            continue
-        results: Any = entry.get("results")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if not isinstance(results, list):
+        if results is None:
             remarks.errors.append(f'"{at}.results" must be an array')
             continue
-        listed: list[Any] = results
-        for position, result in enumerate(listed[:_MAX_LISTED]):
+        for position, result in enumerate(results[:_MAX_LISTED]):
             _check_result(result, f"{at}.results[{position}]", remarks)
 
 
@@ -144,22 +145,25 @@ def _check_result(result: Any, at: str, remarks: Remarks) -> None:
     for path in ("task.type", "dataset.type", "dataset.name"):
         if not isinstance(_dig(result, path), str):
             remarks.errors.append(f'"{at}.{path}" is required')
-    metrics = _dig(result, "metrics")
-    if not isinstance(metrics, list):
+    metrics = _list(_dig(result, "metrics"))
+    if metrics is None:
         remarks.errors.append(f'"{at}.metrics" must be an array')
         return
-    listed: list[Any] = metrics
-    for number, metric in enumerate(listed[:_MAX_LISTED]):
+    for number, metric in enumerate(metrics[:_MAX_LISTED]):
         if not isinstance(_dig(metric, "type"), str):
             remarks.errors.append(f'"{at}.metrics[{number}].type" is required')
         if _dig(metric, "value") is None:
             remarks.errors.append(f'"{at}.metrics[{number}].value" is required')
 
 
+def _list(value: Any) -> list[Any] | None:
+    return cast("list[Any]", value) if isinstance(value, list) else None
+
+
 def _dig(value: Any, path: str) -> Any:
     for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return value  # pyright: ignore[reportUnknownVariableType]
+        value = cast("dict[Any, Any]", value).get(key) if isinstance(value, dict) else None
+    return value
 
 
 _CHECKS: Mapping[str, Callable[[Any, str, Remarks], None]] = {

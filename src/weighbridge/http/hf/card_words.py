@@ -1,32 +1,32 @@
-"""Words that the Hugging Face Hub accepts in card front matter (docs/hub/repositories-licenses, docs/hub/models-tasks)."""
+"""Words that the Hugging Face Hub takes in card front matter (docs/hub: repositories-licenses, models-tasks)."""
 
 from __future__ import annotations
 
 LICENSES = frozenset(
     """
-    apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m
-    afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5
-    cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
-    cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0
-    cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0
-    lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl
-    openmdw-1.0 openmdw-1.1 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license
-    fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 grok2-community gemma
-    tii-falcon-license unknown other
-    """.split()
+    afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
+    bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5
+    cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
+    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0
+    cdla-permissive-2.0 cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0 epl-1.0 epl-2.0
+    etalab-2.0 eupl-1.1 eupl-1.2 fair-noncommercial-research-license gemma gfdl gpl gpl-2.0 gpl-3.0
+    grok2-community h-research intel-research isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2
+    llama3.3 llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 openmdw-1.0 openmdw-1.1 openrail
+    openrail++ osl-3.0 other pddl postgresql tii-falcon-license unknown unlicense wtfpl zlib
+    """.split()  # noqa: SIM905 (a list of a hundred quoted strings is harder to read and to compare)
 )
 
 PIPELINE_TAGS = frozenset(
     """
-    text-classification token-classification table-question-answering question-answering zero-shot-classification
-    translation summarization feature-extraction text-generation fill-mask sentence-similarity text-to-speech
-    text-to-audio automatic-speech-recognition audio-to-audio audio-classification audio-text-to-text
-    voice-activity-detection depth-estimation image-classification object-detection image-segmentation text-to-image
-    image-to-text image-to-image image-to-video image-text-to-image image-text-to-video unconditional-image-generation
-    video-classification reinforcement-learning robotics tabular-classification tabular-regression
-    time-series-forecasting text-to-video image-text-to-text visual-question-answering document-question-answering
-    zero-shot-image-classification graph-ml mask-generation zero-shot-object-detection text-to-3d image-to-3d
-    image-feature-extraction video-text-to-text keypoint-detection visual-document-retrieval any-to-any video-to-video
-    text-ranking other
-    """.split()
+    any-to-any audio-classification audio-text-to-text audio-to-audio automatic-speech-recognition
+    depth-estimation document-question-answering feature-extraction fill-mask graph-ml image-classification
+    image-feature-extraction image-segmentation image-text-to-image image-text-to-text image-text-to-video
+    image-to-3d image-to-image image-to-text image-to-video keypoint-detection mask-generation object-detection
+    other question-answering reinforcement-learning robotics sentence-similarity summarization
+    table-question-answering tabular-classification tabular-regression text-classification text-generation
+    text-ranking text-to-3d text-to-audio text-to-image text-to-speech text-to-video time-series-forecasting
+    token-classification translation unconditional-image-generation video-classification video-text-to-text
+    video-to-video visual-document-retrieval visual-question-answering voice-activity-detection
+    zero-shot-classification zero-shot-image-classification zero-shot-object-detection
+    """.split()  # noqa: SIM905 (a list of a hundred quoted strings is harder to read and to compare)
 )

@@ -20,7 +20,12 @@ from weighbridge.hub.visible import CardOnly, Gated, Readable
 
 PAGE = 100
 MAX_PAGE = 1000
-SORTS = {"lastModified": "lastModified", "last_modified": "lastModified", "createdAt": "createdAt", "created_at": "createdAt"}
+SORTS = {
+    "lastModified": "lastModified",
+    "last_modified": "lastModified",
+    "createdAt": "createdAt",
+    "created_at": "createdAt",
+}
 UNCOUNTED = frozenset({"downloads", "likes", "trendingScore", "trending_score"})
 UNKNOWN_FILTERS = ("apps", "inference", "inference_provider", "num_parameters", "benchmark", "trained_dataset")
 
@@ -56,7 +61,12 @@ class RepoListing:
 
     async def _item(self, hub: Hub, listed: ListedRepo, reader: Reader, query: Query) -> dict[str, Any]:
         if not isinstance(listed.visible, Readable | Gated | CardOnly):
-            return {"_id": listed.repo.id, "id": listed.repo.full_name, "author": listed.repo.namespace, "disabled": True}
+            return {
+                "_id": listed.repo.id,
+                "id": listed.repo.full_name,
+                "author": listed.repo.namespace,
+                "disabled": True,
+            }
         return await describe(
             hub,
             listed.repo,

@@ -24,7 +24,9 @@ async def open_call(call: RepoCall, revision: str | None) -> tuple[Repo, Seen, R
     """
     reader = await reader_of(call.request)
     try:
-        repo, visible = await open_repo(call.hub.db, call.repo_type, call.full_name, revision or DEFAULT_REVISION, reader)
+        repo, visible = await open_repo(
+            call.hub.db, call.repo_type, call.full_name, revision or DEFAULT_REVISION, reader
+        )
     except RepoNotFound:
         raise no_such_repo(call.full_name) from None
     if isinstance(visible, Hidden):

@@ -179,4 +179,3 @@ async def _created_ms(hub: Hub, repo: Repo, visible: Described, reader: Reader) 
 def _text(card: Mapping[str, object], key: str) -> str | None:
     value = card.get(key)
     return value if isinstance(value, str) and value else None
-

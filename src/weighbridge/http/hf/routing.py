@@ -51,7 +51,7 @@ Bound = Callable[[Request], Awaitable[Response]]
 class RawRoute(BaseRoute):
     """Matches the Hugging Face paths and nothing else.
 
-    ``repo_verbs``: verb (``""`` for the repo itself) to method to handler. ``words``: ``whoami-v2`` or ``repos/create``.
+    ``repo_verbs``: verb (``""`` for the repo itself) to method to handler. ``words``: ``whoami-v2``, ``repos/create``.
     """
 
     def __init__(
@@ -94,7 +94,11 @@ class RawRoute(BaseRoute):
         words = self._words.get(raw.decode("latin-1")) or self._words.get(head + "/*")
         if words is None:
             return Match.NONE, {}
-        return Match.FULL, {"weighbridge.handler": lambda request: by_method(words, request)(request)}
+
+        async def bound(request: Request) -> Response:
+            return await by_method(words, request)(request)
+
+        return Match.FULL, {"weighbridge.handler": bound}
 
     def _match_resolve(self, raw: bytes) -> tuple[Match, Scope]:
         parts = raw[1:].split(b"/")
@@ -121,9 +125,7 @@ class RawRoute(BaseRoute):
             return _one_segment(parts[0])
         return _unserved
 
-    def _bind(
-        self, methods: Mapping[str, RepoHandler], kind: str, name: list[bytes], rest: list[bytes]
-    ) -> Bound:
+    def _bind(self, methods: Mapping[str, RepoHandler], kind: str, name: list[bytes], rest: list[bytes]) -> Bound:
         async def bound(request: Request) -> Response:
             handler = by_method(methods, request)
             namespace, short = (plain(part) for part in name)
@@ -139,7 +141,9 @@ class RawRoute(BaseRoute):
         return bound
 
 
-def by_method(methods: Mapping[str, Callable[..., Awaitable[Response]]], request: Request) -> Callable[..., Awaitable[Response]]:
+def by_method(
+    methods: Mapping[str, Callable[..., Awaitable[Response]]], request: Request
+) -> Callable[..., Awaitable[Response]]:
     """The handler for the request's method; HEAD is answered by GET's.
 
     Raises:
@@ -193,9 +197,10 @@ def _one_segment(name: bytes) -> Bound:
 
 
 def _absent_type(kind: str) -> Bound:
-    async def bound(request: Request) -> NoReturn:
+    async def bound(_: Request) -> NoReturn:
         raise NotImplementedHere(
-            f"could not answer: this hub has no {kind}", hint="It keeps models and datasets; use another hub for the rest."
+            f"could not answer: this hub has no {kind}",
+            hint="It keeps models and datasets; use another hub for the rest.",
         )
 
     return bound

@@ -18,9 +18,9 @@ from weighbridge.http.hf.times import rfc3339
 from weighbridge.http.json import answer, read_body, read_json
 from weighbridge.http.query import Query, parse_pairs
 from weighbridge.hub.access import listed
-from weighbridge.hub.history import visible_history
 from weighbridge.hub.commit import Commit
 from weighbridge.hub.files import File, list_tree, paths_info
+from weighbridge.hub.history import visible_history
 from weighbridge.hub.repo import Repo
 
 PAGE = 1000

@@ -6,6 +6,7 @@ Bounded, since anybody may call it: 256 KiB of front matter, 10,000 nodes, 32 le
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 import msgspec
@@ -73,7 +74,7 @@ def check_card(content: str, *, repo_type: str) -> Remarks:
 def _unbounded(text: str) -> str:
     """Why this may not be loaded; empty when it may."""
     nodes = depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in _events(text):
         if isinstance(event, yaml.AliasEvent):
             return "The metadata block uses YAML aliases (`*name`), which are not allowed"
         nodes += isinstance(event, yaml.NodeEvent)
@@ -86,7 +87,7 @@ def _unbounded(text: str) -> str:
 
 def _repeated_key(text: str) -> str:
     """Which key comes twice in one mapping (YAML forbids it, the loader takes the last); empty when none does."""
-    waiting: list[yaml.Node | None] = [yaml.compose(text, Loader=_Loader)]
+    waiting: list[yaml.Node | None] = [_node(text)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.SequenceNode):
@@ -100,6 +101,14 @@ def _repeated_key(text: str) -> str:
                 seen.add(name)
                 waiting.append(value)
     return ""
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    return cast("Iterator[yaml.Event]", yaml.parse(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _node(text: str) -> yaml.Node | None:
+    return cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _in_words(error: Exception) -> str:

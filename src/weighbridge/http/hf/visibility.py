@@ -5,6 +5,7 @@ from __future__ import annotations
 from weighbridge.accounts import Reader
 from weighbridge.bootstrap import Hub
 from weighbridge.errors import Conflict, Refused
+from weighbridge.http.api.releases import queue_of
 from weighbridge.hub.access import visible_revision, widest_dials
 from weighbridge.hub.audience import Audience
 from weighbridge.hub.files import all_files
@@ -69,7 +70,6 @@ async def _ask_for_public(hub: Hub, repo: Repo, reader: Reader) -> None:
         inference=audience,
         message="Make public",
     )
-    from weighbridge.http.api.releases import queue_of  # TEMP
     placed = await put_forward(
         hub.db, hub.blobs, repo, reader, wish, hub_policy=hub.settings.default_policy, now_ms=hub.clock()
     )
