@@ -31,7 +31,7 @@ from weighbridge.evidence.trust import build_trust, host_of, parse_trust
 from weighbridge.policy import Judge
 from weighbridge.release.desk import Desk
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
-from weighbridge.release.queue import APP_NAME, APP_VERSION, ReleaseQueue, json_serializer, queue_url
+from weighbridge.release.queue import APP_NAME, APP_VERSION, ReleaseQueue, json_serializer, queue_url, refuse_pickles
 from weighbridge.release.workflow import register
 from weighbridge.settings import load_settings
 from weighbridge.storage.database import load_queries
@@ -114,6 +114,7 @@ async def _write_trust(hub: Hub, desk: Desk) -> None:
 async def _launch(hub: Hub, desk: Desk, *, observer: Callable[[str], None], number: int) -> None:
     from dbos import DBOS
 
+    refuse_pickles()
     DBOS(
         config={
             "name": APP_NAME,

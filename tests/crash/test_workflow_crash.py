@@ -91,8 +91,15 @@ async def test_approvals_survive_a_kill_of_the_worker_that_signs_them(hub: Hub) 
             process = start(hub, step)
             asking = asyncio.create_task(
                 request_approval(
-                    hub.db, queue, row, reader, digest=row["digest"], weights="public", inference="public",
-                    verdict="approve", reason="looks right",
+                    hub.db,
+                    queue,
+                    row,
+                    reader,
+                    digest=row["digest"],
+                    weights="public",
+                    inference="public",
+                    verdict="approve",
+                    reason="looks right",
                 )
             )
             code, output = await finish(process)

@@ -47,9 +47,7 @@ async def person(hub: Hub, name: str, *, reviewer: bool = False) -> Reader:
     """A new account with every scope."""
     account = await create_user(hub.db, name=name, now_ms=hub.clock())
     if reviewer:
-        await grant_role(
-            hub.db, account_id=account.id, scope=ScopeKind.HUB, role=Role.REVIEWER, now_ms=hub.clock()
-        )
+        await grant_role(hub.db, account_id=account.id, scope=ScopeKind.HUB, role=Role.REVIEWER, now_ms=hub.clock())
     return Reader(account=account, scopes=ALL_SCOPES)
 
 
@@ -75,9 +73,7 @@ async def bring(hub: Hub, repo: Repo, account: Account, files: dict[str, bytes])
     return wished
 
 
-async def put(
-    hub: Hub, repo: Repo, reader: Reader, files: dict[str, bytes] | None = None, **wish: str
-) -> Placed:
+async def put(hub: Hub, repo: Repo, reader: Reader, files: dict[str, bytes] | None = None, **wish: str) -> Placed:
     """A release put forward, its files brought first."""
     wished = await bring(hub, repo, reader.require_account(), files or model())
     return await put_forward(

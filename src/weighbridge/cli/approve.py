@@ -91,5 +91,7 @@ def _show(release: ReleaseView) -> None:
         *(f"         {one.severity} {one.file}: {one.title}" for one in release.findings),
         *(f"missing  {one.title}" for one in release.missing),
     ]
+    from weighbridge.cli.releasing.showing import printable
+
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)

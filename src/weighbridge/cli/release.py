@@ -123,9 +123,7 @@ def _send(client: HubClient, name: RepoName, found: Folder, screen: Screen) -> l
     if sender.skipped_bytes:
         words += f", {in_words(sender.skipped_bytes)} the hub had from you already"
     screen.outcome("send", words)
-    return [
-        {"path": file.path, "sha256": digests[file.path], "size_bytes": file.size_bytes} for file in found.files
-    ]
+    return [{"path": file.path, "sha256": digests[file.path], "size_bytes": file.size_bytes} for file in found.files]
 
 
 def _tell(client: HubClient, name: RepoName, done: ReleaseView, screen: Screen) -> int:

@@ -80,9 +80,7 @@ async def put_forward(
     message = wish.message.strip()[:MAX_MESSAGE_CHARS] or DEFAULT_MESSAGE
 
     async def work(tx: Session) -> Placed:
-        commit = await create_author_commit(
-            tx, repo, files, message=message, author=author, now_ms=now_ms, texts=texts
-        )
+        commit = await create_author_commit(tx, repo, files, message=message, author=author, now_ms=now_ms, texts=texts)
         row = _row(repo, commit, files, author=author, dials=dials, policy=policy)
         same = await tx.one(
             QUERIES["same_release"],

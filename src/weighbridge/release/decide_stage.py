@@ -135,9 +135,7 @@ async def _show_decision(desk: Desk, case: Case, standing: Standing) -> None:
     now_ms = desk.clock()
     await stages.begin(desk.db, case.id, Stage.DECIDE, now_ms=now_ms)
     state = StageState.FAILED if standing.gate is Gate.SHUT else StageState.PASSED
-    await stages.end(
-        desk.db, case.id, Stage.DECIDE, summary, state=state, reasons=standing.missing, now_ms=now_ms
-    )
+    await stages.end(desk.db, case.id, Stage.DECIDE, summary, state=state, reasons=standing.missing, now_ms=now_ms)
 
 
 async def _show_waiting(desk: Desk, case: Case, standing: Standing) -> None:

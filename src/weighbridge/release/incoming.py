@@ -132,9 +132,7 @@ class Incoming:
             pointer = blob_oid(lfs_pointer(sha256, self.size_bytes))
             return UploadFacts(sha256=sha256, git_oid=pointer, size_bytes=self.size_bytes, is_text=False)
         is_text = _is_text(os.pread(self._file, self.size_bytes, 0))
-        return UploadFacts(
-            sha256=sha256, git_oid=self._sha1.hexdigest(), size_bytes=self.size_bytes, is_text=is_text
-        )
+        return UploadFacts(sha256=sha256, git_oid=self._sha1.hexdigest(), size_bytes=self.size_bytes, is_text=is_text)
 
     def close(self) -> None:
         """Gives the file descriptor back; the file stays."""

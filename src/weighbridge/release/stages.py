@@ -1,8 +1,8 @@
 """Stage rows: what a release is doing now, how far it is, and how each stage came out. Everybody who waits reads these.
 
-    await begin(db, release_id, Stage.INSPECT, total_bytes=size, now_ms=clock())
-    await move(db, release_id, Stage.INSPECT, done_bytes=half)
-    await end(db, release_id, Stage.INSPECT, "5 files, no finding", now_ms=clock())
+await begin(db, release_id, Stage.INSPECT, total_bytes=size, now_ms=clock())
+await move(db, release_id, Stage.INSPECT, done_bytes=half)
+await end(db, release_id, Stage.INSPECT, "5 files, no finding", now_ms=clock())
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ async def hold(
     await db.run(QUERIES["touch_release"], id=release_id, now_ms=now_ms)
 
 
-async def fail_open(
-    db: Session, release_id: str, summary: str, *, now_ms: int, reasons: Sequence[str] = ()
-) -> None:
+async def fail_open(db: Session, release_id: str, summary: str, *, now_ms: int, reasons: Sequence[str] = ()) -> None:
     """Whatever stage works or waits is over, and failed."""
     await db.run(
         QUERIES["fail_open_stages"], release_id=release_id, now_ms=now_ms, summary=summary, reasons=_text(reasons)

@@ -17,7 +17,7 @@ from weighbridge.errors import RevisionNotFound
 from weighbridge.evidence.envelope import read_envelope
 from weighbridge.evidence.statement import Kind
 from weighbridge.evidence.times import rfc3339
-from weighbridge.hub.access import Hidden, visible_revision
+from weighbridge.hub.access import Gated, Hidden, Readable, visible_revision
 from weighbridge.hub.naming import Repo
 from weighbridge.hub.standing import standing_on
 from weighbridge.release.case import find_statement, statement_key
@@ -76,8 +76,17 @@ async def list_releases(session: Session, repo: Repo, reader: Reader, *, limit: 
 
 
 async def release_view(session: Session, repo: Repo, row: Row, reader: Reader, *, public_url: str) -> ReleaseView:
-    """The release as this reader, who may know of it, sees it."""
+    """The release as this reader, who may know of it, sees it.
+
+    Who may know that it is there and not what is in it (weights hidden, withdrawn) gets no file's name, count or size.
+    """
     insider = await is_insider(session, repo, reader)
+    if not insider and not await _may_list(session, repo, row, reader):
+        return _outline(await _whole_view(session, repo, row, public_url=public_url, insider=False))
+    return await _whole_view(session, repo, row, public_url=public_url, insider=insider)
+
+
+async def _whole_view(session: Session, repo: Repo, row: Row, *, public_url: str, insider: bool) -> ReleaseView:
     withdrawal = await session.one(QUERIES["withdrawal_of_release"], release_id=row["id"])
     rules = await _rules(session, row["id"])
     author = await get_account(session, row["author_id"])
@@ -137,6 +146,22 @@ async def _is_known(session: Session, repo: Repo, row: Row, reader: Reader) -> b
     return not isinstance(visible, Hidden)
 
 
+async def _may_list(session: Session, repo: Repo, row: Row, reader: Reader) -> bool:
+    visible = await visible_revision(session, repo, f"refs/releases/{row['number']}", reader)
+    return isinstance(visible, Readable | Gated)
+
+
+def _outline(view: ReleaseView) -> ReleaseView:
+    """The view without what speaks of files: findings, and the words of stages and rules, which count and name them."""
+    change = msgspec.structs.replace
+    return change(
+        view,
+        findings=[],
+        stages=[change(stage, summary="", reasons=[], done_bytes=0, total_bytes=0) for stage in view.stages],
+        rules=[change(rule, detail="") for rule in view.rules],
+    )
+
+
 async def _rules(session: Session, release_id: str) -> list[RuleView]:
     """The verdict of each rule: of the signed decision, else of the last preview."""
     decision = await find_statement(session, release_id, Kind.DECISION)
@@ -185,6 +210,4 @@ def _stage(row: Row) -> StageView:
 def _withdrawal(row: Row | None) -> WithdrawalView | None:
     if row is None:
         return None
-    return WithdrawalView(
-        advisory=row["advisory_id"], reason=row["reason"], withdrawn_at=rfc3339(row["withdrawn_ms"])
-    )
+    return WithdrawalView(advisory=row["advisory_id"], reason=row["reason"], withdrawn_at=rfc3339(row["withdrawn_ms"]))

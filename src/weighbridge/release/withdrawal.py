@@ -1,7 +1,7 @@
 """Withdrawal: the owner takes a release back. Readers see it at once; the signed statement follows into the log.
 
-    await withdraw(db, case, actor=account, reason="…", now_ms=clock())      # web side: visible_revision sees the row
-    await sign_withdrawal(desk, release_id)      # worker side, in withdrawal_stage
+await withdraw(db, case, actor=account, reason="…", now_ms=clock())      # web side: visible_revision sees the row
+await sign_withdrawal(desk, release_id)      # worker side, in withdrawal_stage
 """
 
 from __future__ import annotations

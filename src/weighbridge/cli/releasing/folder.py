@@ -104,9 +104,7 @@ def changed(file: LocalFile) -> UnreadableFile:
     )
 
 
-def _entries(
-    folder: Path, prefix: str, left_out: list[str], depth: int
-) -> Iterator[tuple[os.DirEntry[str], str]]:
+def _entries(folder: Path, prefix: str, left_out: list[str], depth: int) -> Iterator[tuple[os.DirEntry[str], str]]:
     if depth == 0:
         raise UnprocessableFile(f"could not release {prefix}: folders lie over {MAX_DEPTH} deep")
     with os.scandir(folder) as found:

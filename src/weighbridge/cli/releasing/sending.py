@@ -1,7 +1,7 @@
 """Sends files to a hub: what it lacks, two at a time, each byte read and hashed once, on from where it was broken off.
 
-    sender = Sender(client, repo_path, memory, on_bytes=bar.advance)
-    digests = sender.send_all(folder.files)        # {path: sha256}
+sender = Sender(client, repo_path, memory, on_bytes=bar.advance)
+digests = sender.send_all(folder.files)        # {path: sha256}
 """
 
 from __future__ import annotations
@@ -226,4 +226,3 @@ class _Passage:
                 yield piece
                 self._on_sent(len(piece))
             at += len(piece)
-

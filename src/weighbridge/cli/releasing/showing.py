@@ -84,13 +84,18 @@ class Screen:
         self._print(words, style=None)
 
     def _print(self, words: str, *, style: str | None) -> None:
-        self._console.print(words, style=style, markup=False)
+        self._console.print(printable(words), style=style, markup=False)
 
     def _end_bar(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             sys.stderr.flush()
         self._progress, self._task, self._name = None, None, ""
+
+
+def printable(words: str) -> str:
+    """The words without control characters: what others wrote must not steer this terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
 
 
 def stage_line(stage: StageView) -> tuple[str, float]:

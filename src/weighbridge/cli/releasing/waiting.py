@@ -1,6 +1,6 @@
 """Follows a release on the hub: each stage's line as it ends, what is missing at the gate, and how it ended.
 
-    release = follow(client, repo, number, screen, wait_at_gate=True)
+release = follow(client, repo, number, screen, wait_at_gate=True)
 """
 
 from __future__ import annotations

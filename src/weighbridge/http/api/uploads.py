@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from weighbridge.accounts import Account
 from weighbridge.bootstrap import Hub
-from weighbridge.errors import Conflict, InvalidInput, NotFound, StorageFull, TooLarge
+from weighbridge.errors import Conflict, InvalidInput, NotAllowed, NotFound, StorageFull, TooLarge
 from weighbridge.http.auth import reader_of, require_scope
 from weighbridge.http.json import answer, read_json
 from weighbridge.hub.naming import Repo, get_repo
@@ -51,8 +51,11 @@ def routes(hub: Hub) -> list[BaseRoute]:
     return [
         Route(f"{repo}/have", desk.have, methods=["POST"]),
         Route(f"{repo}/uploads", desk.create, methods=["POST"]),
-        Route(PREFIX + "/uploads/{id}", _by_method(HEAD=desk.head, PATCH=desk.patch, DELETE=desk.delete),
-              methods=["HEAD", "PATCH", "DELETE"]),
+        Route(
+            PREFIX + "/uploads/{id}",
+            _by_method(HEAD=desk.head, PATCH=desk.patch, DELETE=desk.delete),
+            methods=["HEAD", "PATCH", "DELETE"],
+        ),
     ]
 
 
@@ -124,8 +127,12 @@ class UploadDesk:
         return repo, require_scope(reader, "write")
 
     async def _mine(self, request: Request) -> Incoming:
-        account = require_scope(await reader_of(request), "write")
-        return self._folder.find(request.path_params["id"], account_id=account.id)
+        reader = await reader_of(request)
+        account = require_scope(reader, "write")
+        upload = self._folder.find(request.path_params["id"], account_id=account.id)
+        if reader.account_for(upload.repo_id) is None:
+            raise NotAllowed("could not go on with the upload: this token is for another repo")
+        return upload
 
     async def _receive(self, upload: Incoming, request: Request) -> None:
         """Takes the request's body; leaves the upload at the offset that it got to."""
