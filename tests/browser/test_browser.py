@@ -83,8 +83,9 @@ def test_a_release_at_the_gate_says_what_is_missing_and_the_command(look, keep, 
     look("/acme/tiny-waiting/releases/1", page=page)
     keep(page, "release-waiting")
     notice = page.get_by_role("region", name="Waiting at the gate")
+    assert "0 of 2 approvals" in notice.inner_text()
     assert "0 of 2 approvals" in page.get_by_role("region", name="Decision").inner_text()
-    assert "weighbridge approve acme/tiny-waiting" in notice.inner_text()
+    assert "weighbridge approve acme/tiny-waiting@1" in notice.inner_text()
     assert page.get_by_role("heading", name=re.compile("^Approve ?: waiting$")).count() == 1
     assert page.get_by_role("heading", name=re.compile("^Sign ?: not yet$")).count() == 1
     assert "I read it all." in look("/acme/tiny-counter/releases/1", page=page).inner_text("main")

@@ -8,8 +8,9 @@ from weighbridge.http.web.card import body_of, render_card
 
 BASE = "/acme/tiny/resolve/main/"
 HARMLESS = {
-    "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre",
-    "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h2", "h3", "h4", "h5", "h6",
+    "hr", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th",
+    "thead", "tr", "ul",
 }  # fmt: skip
 
 
@@ -69,6 +70,15 @@ def test_nothing_that_runs_or_restyles_the_page_gets_through(text):
         assert set(attrs) <= {"href", "src", "alt", "title", "rel", "start", "scope"}
         for name in ("href", "src"):
             assert not attrs.get(name, "").strip().lower().startswith(("javascript", "data", "vbscript"))
+
+
+def test_html_of_a_card_is_kept_as_far_as_it_is_harmless():
+    text = "<div align=center><b>big</b> <sub>small</sub></div>\n<!-- a note -->\n\n</div></main><h1>Over</h1>\n"
+    html = render_card(text, base=BASE)
+    assert html.startswith("<div>big <sub>small</sub></div>")
+    assert "a note" not in html
+    assert "main" not in html
+    assert html.count("<div") == html.count("</div")
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400))

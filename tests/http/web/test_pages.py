@@ -143,6 +143,9 @@ async def test_hidden_weights_of_a_hosted_model_show_the_card_and_no_name_or_siz
         assert b"model.safetensors" not in answer.body
         assert b"SHA256SUMS" not in answer.body
     assert (await browse("/acme/tiny/tree/main")).status == 404
+    release = text_of(await browse("/acme/tiny/releases/1"))
+    assert "the files of this release are not open to you" in release
+    assert "Everyone can use the hosted model" in release
 
 
 async def test_a_withdrawn_release_leaves_its_advisory_and_nothing_else(world, browse):

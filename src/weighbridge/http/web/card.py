@@ -2,8 +2,8 @@
 
     html = render_card(text, base="/acme/tiny/resolve/main/")
 
-The card is an untrusted author's. markdown-it renders it (raw HTML is escaped), nh3 then keeps an allow-list, so that
-an error of the first is caught by the second; the page's Content-Security-Policy stands behind both.
+The card is an untrusted author's, and often holds HTML. markdown-it renders it, nh3 keeps an allow-list of what comes
+out (no class, no style, no form, no comment), and the page's Content-Security-Policy stands behind it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ MAX_CARD_BYTES = 256 * 1024
 """Longer cards are cut: rendering is on the path of a page view."""
 
 _TAGS = {
-    "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre",
-    "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h2", "h3", "h4", "h5", "h6",
+    "hr", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th",
+    "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}, "th": {"scope"}}
 _SCHEMES = {"http", "https", "mailto"}
@@ -26,7 +27,7 @@ _SCHEMES = {"http", "https", "mailto"}
 
 def render_card(text: str, *, base: str) -> str:
     """Safe HTML of the Markdown ``text``. Headings start at level 2; relative links are under the path ``base``."""
-    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     tokens = markdown.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):

@@ -14,8 +14,8 @@ from weighbridge.http.auth import hub_of
 from weighbridge.http.web.repo import Opened, approvers, open_known_repo
 from weighbridge.http.web.site import page
 from weighbridge.http.web.words import release_look
-from weighbridge.hub.access import Readable
-from weighbridge.release.view import ReleaseView, find_release, release_view
+from weighbridge.hub.access import Gated, Readable, visible_revision
+from weighbridge.release.view import ReleaseView, find_release, is_insider, release_view
 from weighbridge.tlog.tiles import WIDTH, entries_key
 
 _OVER = ("refused", "failed", "withdrawn")
@@ -27,7 +27,12 @@ async def release_page(request: Request) -> Response:
     hub = hub_of(request)
     row = await find_release(hub.db, opened.repo, _number(request), opened.reader)
     view = await release_view(hub.db, opened.repo, row, opened.reader, public_url=hub.settings.public_url)
+    visible = await visible_revision(hub.db, opened.repo, f"refs/releases/{view.number}", opened.reader)
     context = await _context(hub, opened, view)
+    context |= {
+        "is_listed": isinstance(visible, Readable | Gated) or await is_insider(hub.db, opened.repo, opened.reader),
+        "attestations": _attestations(opened, view) if isinstance(visible, Readable) else "",
+    }
     return page(request, opened.reader, "release.html", **context)
 
 
@@ -45,29 +50,28 @@ async def _context(hub: Hub, opened: Opened, view: ReleaseView) -> dict[str, Any
         "linked": False,
         "wanted": view.current if view.state in _OVER else view.wanted,
         "by_stage": {str(stage.name): stage for stage in view.stages},
+        "details": {rule.id: rule.detail for rule in view.rules},
         "passed": sum(rule.passed for rule in view.rules),
         "waiting_rules": missing if view.state == "waiting" else set[str](),
         "approvers": approvers(view),
         "commands": _commands(opened, view, hub.settings.public_url),
-        "revision_name": view.commit,
         "advisory_id": view.withdrawal.advisory if view.withdrawal else "",
-        "attestations": _attestations(opened, view),
         "tile": await _tile(hub, view),
     }
 
 
 def _commands(opened: Opened, view: ReleaseView, url: str) -> list[str]:
+    """What a reviewer types; either of them."""
     if view.state != "waiting":
         return []
-    return [f'weighbridge approve {opened.name.full_name} {view.number} --reason "why" --hub {url}']
+    kind = " --type dataset" if opened.name.type == "dataset" else ""
+    what = f"{opened.name.full_name}@{view.number}{kind} --reason WHY --hub {url}"
+    return [f"weighbridge {verdict} {what}" for verdict in ("approve", "reject")]
 
 
 def _attestations(opened: Opened, view: ReleaseView) -> str:
-    """Where the statements' envelopes are, for a reader who may read the release's files."""
-    visible = opened.visible
-    if view.commit is None or not isinstance(visible, Readable) or visible.revision.oid != view.commit:
-        return ""
-    return f"{opened.name.path}/resolve/{view.commit}/.release/attestations.jsonl"
+    """Where the statements' envelopes are among the release's files."""
+    return f"{opened.name.path}/resolve/{view.commit}/.release/attestations.jsonl" if view.commit else ""
 
 
 async def _tile(hub: Hub, view: ReleaseView) -> str:

@@ -21,6 +21,7 @@ from weighbridge.http.web.words import Look, release_look, rfc3339
 from weighbridge.hub.access import CardOnly, Gated, Hidden, Readable, Visible, Withdrawn, standing_on, visible_revision
 from weighbridge.hub.files import all_files, card_file
 from weighbridge.hub.gate import ask_access
+from weighbridge.hub.paths import is_reserved
 from weighbridge.hub.repo import Repo, find_repo
 from weighbridge.release.view import ReleaseView, find_release, list_releases, release_view
 
@@ -156,7 +157,8 @@ async def _head(request: Request, opened: Opened) -> dict[str, Any]:
         "repo": opened.name,
         "look": visible_look(opened.visible),
         "files": files,
-        "total_bytes": sum(file.size_bytes for file in files or ()),
+        "own_files": [file for file in files or () if not is_reserved(file.path)],
+        "proof_files": [file for file in files or () if is_reserved(file.path)],
         "gated": isinstance(opened.visible, Gated),
         "gate": str(opened.visible.reason) if isinstance(opened.visible, Gated) else "",
     }
