@@ -130,6 +130,24 @@ async def test_a_reviewers_candidate_comes_without_its_history(world: World) -> 
     assert visible.revision.parent_oid is None
 
 
+async def test_dials_without_a_release_commit_open_nothing(world: World) -> None:
+    await world.put_forward(ONE, await world.commit(ONE))
+    await world.db.run("UPDATE release SET weights = 'public', inference = 'public'")
+    for who in ("nobody", "rita", "gus"):
+        with pytest.raises(RepoNotFound):
+            await require_page(world.db, world.repos[ONE], "refs/releases/1", await world.reader(who))
+        assert (await listed(world.db, await world.reader(who))).repos == []
+
+
+async def test_a_release_that_is_no_more_under_review_is_no_reviewers(world: World) -> None:
+    candidate = await world.commit(ONE)
+    number = await world.put_forward(ONE, candidate)
+    for state, opens in (("running", True), ("waiting", True), ("refused", False), ("failed", False)):
+        await world.set_state(ONE, number, state)
+        visible = await visible_revision(world.db, world.repos[ONE], candidate, await world.reader("rona"))
+        assert isinstance(visible, Readable) is opens
+
+
 async def test_a_gate_that_is_auto_lets_in_at_once(db: SqliteDatabase, world: World) -> None:
     ann = await world.reader("ann")
     repo = await create_repo(db, ann, type="model", namespace="acme", name="auto", put_bytes=keep, now_ms=NOW_MS,

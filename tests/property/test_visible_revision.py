@@ -364,6 +364,9 @@ async def test_the_whole_story_in_order(tmp_path: Path) -> None:
     await note()
     await world.publish("acme/one", number, "internal", "none")
     await note()
+    await world.turn("acme/one", number, "partners", "none")
+    await world.grant("paul", "friends", "reviewer")
+    await note()
     await world.turn("acme/one", number, "partners", "public")
     await note()
     await world.turn("acme/one", number, "gated", "public")
@@ -383,13 +386,13 @@ async def test_the_whole_story_in_order(tmp_path: Path) -> None:
         for who in ("nobody", "rita", "fay", "gus", "coll", "walt", "rona", "audi")
     }
     assert told == {
-        "nobody": "no-repo no-repo no-repo card list bytes withdrawn withdrawn",
-        "rita": "no-repo no-repo bytes bytes bytes bytes withdrawn withdrawn",
-        "fay": "no-repo no-repo no-repo bytes bytes bytes withdrawn withdrawn",
-        "gus": "no-repo no-repo no-repo card bytes bytes withdrawn withdrawn",
-        "coll": "no-repo no-repo no-repo card list bytes withdrawn withdrawn",
-        "walt": "bytes bytes bytes bytes bytes bytes bytes withdrawn",
-        "rona": "no-repo bytes no-repo card list bytes withdrawn withdrawn",
-        "audi": "no-repo card card card list bytes withdrawn withdrawn",
+        "nobody": "no-repo no-repo no-repo no-repo card list bytes withdrawn withdrawn",
+        "rita": "no-repo no-repo bytes bytes bytes bytes bytes withdrawn withdrawn",
+        "fay": "no-repo no-repo no-repo bytes bytes bytes bytes withdrawn withdrawn",
+        "gus": "no-repo no-repo no-repo no-repo card bytes bytes withdrawn withdrawn",
+        "coll": "no-repo no-repo no-repo no-repo card list bytes withdrawn withdrawn",
+        "walt": "bytes bytes bytes bytes bytes bytes bytes bytes withdrawn",
+        "rona": "no-repo bytes no-repo no-repo card list bytes withdrawn withdrawn",
+        "audi": "no-repo card card card card list bytes withdrawn withdrawn",
     }
     assert WRITER["acme/one"] == "ann"
