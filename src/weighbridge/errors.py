@@ -1,7 +1,7 @@
 """The one error tree. Refuse by raising one of these; ``http/errors.py`` and ``cli/main.py`` map them, once.
 
-    raise UnreadableFile("could not read model.safetensors: header is 4294967296 bytes",
-                         hint="Copy the file again; it is truncated or not a safetensors file.")
+raise UnreadableFile("could not read model.safetensors: header is 4294967296 bytes",
+                     hint="Copy the file again; it is truncated or not a safetensors file.")
 """
 
 from __future__ import annotations
