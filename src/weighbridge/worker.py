@@ -13,12 +13,10 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
-import logging
 import os
 import signal
 import socket
 import stat
-import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from weighbridge.evidence.keys import load_or_create_ed25519, load_or_create_p25
 from weighbridge.evidence.public_key import key_id
 from weighbridge.evidence.times import rfc3339
 from weighbridge.evidence.trust import build_trust, host_of, parse_trust
+from weighbridge.logs import configure_logs
 from weighbridge.policy import Judge
 from weighbridge.release.desk import Desk
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
@@ -41,7 +40,6 @@ QUERIES = load_queries("weighbridge.release")
 POLL_S = 0.1
 SWEEP_EVERY_S = 5.0
 LOCK_TIMEOUT_S = 20.0
-_log = logging.getLogger(__name__)
 
 
 def ignore(_: str) -> None:
@@ -213,7 +211,9 @@ async def _main(data: Path, number: int) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     _stop_with_parent(loop, stop)
-    hub = await open_hub(load_settings({"data": data}, os.environ))
+    settings = load_settings({"data": data}, os.environ)
+    configure_logs(settings)
+    hub = await open_hub(settings)
     try:
         await run(hub, stop=stop, number=number)
     finally:
@@ -226,7 +226,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the hub's data folder")
     parser.add_argument("--number", type=int, default=1, help="which of several workers on this data folder")
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     asyncio.run(_main(options.data, options.number))
 
 

@@ -38,9 +38,12 @@ def test_two_workers_release_each_once(start_hub, tmp_path: Path, postgres_url: 
         author = Person(hub, hub.user("author"), tmp_path / "home")
         author.home.mkdir()
         folders = {name: write_model(tmp_path / name, secrets.token_bytes(64)) for name in ("a", "b", "c")}
+        for name in folders:
+            body = {"name": name, "type": "model", "private": True}
+            assert hub.send("POST", "/api/repos/create", body, author.token).status == 200
         with ThreadPoolExecutor(3) as threads:
             ran = list(threads.map(lambda name: author.run("release", folders[name], f"author/{name}"), folders))
-        assert [one.code for one in ran] == [0, 0, 0], ran
+        assert [one.code for one in ran] == [0, 0, 0], "\n".join(one.err for one in ran) + hub.log[-3000:]
         for name, folder in folders.items():
             served = hub.get(f"/author/{name}/resolve/main/config.json")
             assert (served.status, served.data) == (200, (folder / "config.json").read_bytes())

@@ -131,7 +131,7 @@ def refusal(status: int, headers: Mapping[str, str], data: bytes) -> Weighbridge
     hint = str(said.get("hint") or "")
     if status == 401 and name in ("", "NotAuthenticated"):
         return NotAuthenticated(f"could not log in: {message}", hint=hint)
-    kind = getattr(errors, name, None)
+    kind = errors.Conflict if name == "ChangedMeanwhile" else getattr(errors, name, None)
     if not (isinstance(kind, type) and issubclass(kind, WeighbridgeError)):
         return HubUnreachable(f"could not get an answer: {message} (HTTP {status})", hint=hint)
     if kind is errors.WithdrawnRelease:

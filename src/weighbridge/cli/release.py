@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = click.Choice(["none", "internal", "partners", "gated", "public"])
 MAX_POLICY_BYTES = 64 << 10
+CREATE_ATTEMPTS = 6
 
 
 @click.command()
@@ -101,10 +103,25 @@ def _ensure_repo(client: HubClient, name: RepoName) -> None:
     namespace, _, short = name.full_name.partition("/")
     # Private until a release opens it: making it must not ask for an audience that the release does not.
     body = {"name": short, "organization": namespace, "type": name.kind, "private": True}
+    for attempt in range(CREATE_ATTEMPTS):
+        try:
+            client.json("POST", "/api/repos/create", body)
+            return
+        except Conflict:
+            if _exists(client, name) or attempt == CREATE_ATTEMPTS - 1:
+                return
+            # Another call came between on the hub's database; the repo is not there.
+            time.sleep(0.05 * 2**attempt)
+
+
+def _exists(client: HubClient, name: RepoName) -> bool:
+    from weighbridge.errors import NotFound
+
     try:
-        client.json("POST", "/api/repos/create", body)
-    except Conflict:
-        return
+        client.json("GET", f"{name.path}/releases?limit=1")
+    except NotFound:
+        return False
+    return True
 
 
 def _send(client: HubClient, name: RepoName, found: Folder, screen: Screen) -> list[dict[str, Any]]:

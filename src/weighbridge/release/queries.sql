@@ -161,3 +161,10 @@ SELECT MAX(appended_ms) AS appended_ms FROM log_entry
 
 -- name: stage_of_release
 SELECT * FROM stage WHERE release_id = :release_id AND name = :name
+
+-- name: open_releases
+SELECT r.* FROM release r LEFT JOIN withdrawal w ON w.release_id = r.id
+WHERE r.repo_id = :repo_id AND r.state = 'released' AND w.release_id IS NULL ORDER BY r.number
+
+-- name: turn_release
+UPDATE release SET weights = :weights, inference = :inference, updated_ms = :now_ms WHERE id = :id

@@ -17,12 +17,11 @@ async def find_writable(session: Session, kind: str, full_name: str, reader: Rea
 
     Raises:
         RepoNotFound: there is none, or not for this reader.
-        NotAuthenticated: nobody is logged in.
+        NotAuthenticated: nobody is logged in, and the repo may be seen.
         NotAllowed: the reader may see it and not write it.
     """
     repo = await find_repo(session, KINDS[kind], full_name) if kind in KINDS else None
     if repo is None:
-        reader.require_account()
         raise RepoNotFound(NO_REPO)
     await require_writer(session, repo, reader)
     return repo

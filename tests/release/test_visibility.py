@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.release.making import desk_of, person, put, repo_of, through_the_gate, to_the_gate
+from weighbridge.accounts import ANONYMOUS
+from weighbridge.bootstrap import Hub
+from weighbridge.errors import InvalidInput, RepoNotFound
+from weighbridge.hub.access import Hidden, Readable, visible_revision
+from weighbridge.release.visibility import close_releases
+
+
+async def test_closing_hides_every_release_and_is_kept_as_a_turn(hub: Hub) -> None:
+    alice = await person(hub, "alice")
+    repo = await repo_of(hub, alice)
+    row = (await put(hub, repo, alice)).row
+    async with desk_of(hub) as desk:
+        await to_the_gate(desk, row["id"])
+        await through_the_gate(desk, row["id"])
+    assert isinstance(await visible_revision(hub.db, repo, "main", ANONYMOUS), Readable)
+    closed = await close_releases(hub.db, repo, alice, weights="internal", inference="internal", now_ms=hub.clock())
+    assert closed == 1
+    assert isinstance(await visible_revision(hub.db, repo, "main", ANONYMOUS), Hidden)
+    again = await close_releases(hub.db, repo, alice, weights="partners", inference="public", now_ms=hub.clock())
+    assert again == 0
+    turns = await hub.db.all("SELECT weights_from, weights_to, decision_id FROM dial_change ORDER BY position")
+    assert [(turn["weights_from"], turn["weights_to"]) for turn in turns] == [
+        ("none", "public"),
+        ("public", "internal"),
+    ]
+    assert turns[1]["decision_id"] is None
+
+
+async def test_who_may_not_write_closes_nothing(hub: Hub) -> None:
+    alice, mallory = await person(hub, "alice"), await person(hub, "mallory")
+    repo = await repo_of(hub, alice)
+    with pytest.raises(RepoNotFound):
+        await close_releases(hub.db, repo, mallory, weights="none", inference="none", now_ms=1)
+    with pytest.raises(InvalidInput):
+        await close_releases(hub.db, repo, alice, weights="nobody", inference="none", now_ms=1)
