@@ -105,6 +105,20 @@ async def test_what_is_in_the_repo_need_not_be_brought_again(db: SqliteDatabase,
     assert (one.git_oid, one.size_bytes, one.is_text) == (blob_oid(weights), len(weights), False)
 
 
+async def test_what_the_hub_added_to_a_release_is_not_had_by_its_writers(
+    db: SqliteDatabase, repo: Repo, alice: Reader
+) -> None:
+    """The proof is the hub's; that somebody else brought the same bytes is no ground to tell of them."""
+    candidate = await commit(db, repo, alice.require_account(), FILES)
+    proof = new_file("model.sig", b"{}")
+    bob = (await person(db, "bob")).require_account()
+    async with db.transaction() as tx:
+        await record_upload(tx, repo, bob.id, sha256=proof.sha256, git_oid=proof.git_oid, size_bytes=2, is_text=True,
+                            now_ms=NOW_MS)  # fmt: skip
+        await create_release_commit(tx, repo, candidate.oid, [proof], number=1, author=bob, now_ms=NOW_MS)
+    assert await have(db, repo, alice, [proof.sha256]) == {}
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
