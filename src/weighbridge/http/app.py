@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from weighbridge.bootstrap import Hub
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import InvalidInput, WeighbridgeError
 from weighbridge.http import health, hf, tlog, web
 from weighbridge.http.api import accounts, releases, uploads
 from weighbridge.http.auth import is_anonymous
@@ -41,9 +41,8 @@ class Application:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._logins = LoginBrake()
-        self._answering = Answering(
-            Router(all_routes(hub), redirect_slashes=False, default=_nothing_here), self._render
-        )
+        self._router = Router(all_routes(hub), redirect_slashes=False, default=_nothing_here)
+        self._answering = Answering(self._route, self._render)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -57,6 +56,12 @@ class Application:
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1000})
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+            # No name of this hub holds a NUL, and PostgreSQL cannot even be asked about one.
+            raise InvalidInput("could not read the request: it holds control characters")
+        await self._router(scope, receive, send)
 
     async def _render(self, request: Request, error: WeighbridgeError) -> Response:
         anonymous = is_anonymous(request)

@@ -6,6 +6,7 @@ return answer({"url": url}, status=201)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from weighbridge.errors import InvalidInput, TooLarge
 
 MAX_BODY_BYTES = 1 << 20
 T = TypeVar("T")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL's text has no NUL
 _encoder = msgspec.json.Encoder()
 
 
@@ -55,6 +57,8 @@ async def read_json(request: Request, kind: type[T], *, max_bytes: int = MAX_BOD
         TooLarge: it is longer than ``max_bytes``.
     """
     body = await read_body(request, max_bytes=max_bytes)
+    if b"\\u0000" in body and _NUL.search(body):
+        raise InvalidInput("could not read the request: it holds control characters")
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
