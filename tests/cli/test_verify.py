@@ -440,7 +440,11 @@ def test_a_release_through_the_whole_house_is_verified_and_its_withdrawal_seen(
     )
     assert code == 0, said
     code, said = _client("verify", downloaded, env=base | {"HF_ENDPOINT": "http://127.0.0.1:9"})
-    assert code == 0 and "2 by distinct accounts" in said and "policy responsible evaluated again: passed" in said, said
+    assert (
+        code == 0
+        and "2 by distinct accounts" in said
+        and "policy responsible evaluated again on the same facts: passed" in said
+    ), said
     raw = bytearray((downloaded / "model.safetensors").read_bytes())
     raw[-1] ^= 1
     (downloaded / "model.safetensors").write_bytes(raw)

@@ -12,8 +12,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from weighbridge.evidence import predicates
-from weighbridge.evidence.bundle import build_release_files
+from weighbridge.evidence import bundle, predicates
+from weighbridge.evidence.bundle import DIGESTS, PROOF_PATHS, build_release_files
 from weighbridge.evidence.envelope import Envelope, open_envelope, sign_statement
 from weighbridge.evidence.facts import policy_facts
 from weighbridge.evidence.public_key import public_pem
@@ -190,6 +190,16 @@ class Made:
         )  # fmt: skip
         for path, data in {**self.files, **self.change_files(proof)}.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).write_bytes(data)
+        return self
+
+    def reseal(self, **changes: bytes) -> Made:
+        """Changes files of the proof and signs the list anew: a hub that cheats. ``SUMS=…`` stands for its path."""
+        paths = [path for path in PROOF_PATHS if path != DIGESTS]
+        held = {path: (self.folder / path).read_bytes() for path in paths}
+        held |= {getattr(bundle, name): data for name, data in changes.items()}
+        held[DIGESTS] = sign_statement(predicates.digests(self.subject, files=held), key("hub")).text.encode()
+        for path, data in held.items():
             (self.folder / path).write_bytes(data)
         return self
 

@@ -26,10 +26,14 @@ from tests.evidence.made import (
 from weighbridge.evidence import predicates
 from weighbridge.evidence.bundle import PROOF_PATHS
 from weighbridge.evidence.envelope import sign_statement
+from weighbridge.evidence.model_signature import sign_model
 from weighbridge.evidence.public_key import public_pem
 from weighbridge.evidence.statement import Subject, transition_of
+from weighbridge.evidence.sums import sha256sums
 from weighbridge.evidence.trust import parse_trust
 from weighbridge.evidence.verify import CHECKS, Check, Judgement, verify_folder
+
+SHA256_OF_BRACES = hashlib.sha256(b"{}").hexdigest()
 
 
 @pytest.fixture
@@ -344,14 +348,37 @@ def test_a_log_proof_without_its_nonce_fails(tmp_path: Path) -> None:
     assert "does not open the commitment" in failing(made.write().verify())["log"]
 
 
-def test_a_signature_over_other_files_fails(tmp_path: Path) -> None:
-    from weighbridge.evidence.model_signature import sign_model
-
-    made = Made(tmp_path / "tiny")
+def test_a_signature_over_other_files_fails_even_under_the_hubs_seal(made: Made) -> None:
     pairs = [(path, "0" * 64 if path == "config.json" else sha256) for path, sha256 in made.pairs]
-    made.change_files = lambda files: files | {"model.sig": sign_model(pairs, name="tiny", key=key("hub")).encode()}
-    details = failing(made.write().verify())
-    assert details["digests"] == "changed: model.sig"
+    made.reseal(SIGNATURE=sign_model(pairs, name="tiny", key=key("hub")).encode())
+    assert failing(made.verify()) == {"model signature": "model.sig and SHA256SUMS differ on config.json"}
+    made.reseal(SIGNATURE=sign_model(made.pairs, name="tiny", key=key("other")).encode())
+    assert "another key" in failing(made.verify())["model signature"]
+
+
+def test_a_list_of_other_files_fails_even_under_the_hubs_seal(made: Made) -> None:
+    (made.folder / "config.json").write_bytes(b"{}")
+    sums = sha256sums([*(pair for pair in made.pairs if pair[0] != "config.json"), ("config.json", SHA256_OF_BRACES)])
+    made.reseal(SUMS=sums.encode())
+    assert "does not have the release digest" in failing(made.verify())["digests"]
+
+
+def test_a_list_that_names_the_proof_itself_fails(tmp_path: Path) -> None:
+    made = Made(tmp_path / "tiny", files={**FILES, ".release/evil.py": b"x"}).write()
+    details = failing(made.verify())
+    assert "lists files of the proof itself" in details["files"] and ".release/evil.py" in details["digests"]
+
+
+def test_another_public_key_fails_even_under_the_hubs_seal(made: Made) -> None:
+    made.reseal(PUBLIC_KEY=public_pem(key("other")).encode())
+    assert "not the key that signed the release" in failing(made.verify())["digests"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"{}\n", b"not a line feed at the end", b"\n" * 20_000, b"\n"])
+@pytest.mark.parametrize("name", ["SIGNATURE", "ATTESTATIONS", "PROOF", "POLICY", "SUMS"])
+def test_nonsense_under_the_hubs_seal_fails_in_order(made: Made, name: str, data: bytes) -> None:
+    result = made.reseal(**{name: data}).verify()
+    assert not result.ok and len(result.checks) == len(CHECKS)
 
 
 def test_a_seal_of_another_kind_or_of_too_little_fails(tmp_path: Path) -> None:
