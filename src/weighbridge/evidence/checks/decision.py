@@ -73,7 +73,8 @@ def check_decision(case: Case) -> str:
     if not again.passed:
         raise failed("evaluated again, the policy says no")
     case.transition = transition
-    return f"policy {decision.policy.name} evaluated again on the same facts: passed, rule by rule the same ({len(verdicts)})"
+    name = decision.policy.name
+    return f"policy {name} evaluated again on the same facts: passed, rule by rule the same ({len(verdicts)})"
 
 
 def check_intent(case: Case) -> str:
