@@ -10,7 +10,7 @@ from weighbridge.checkpoint.region import Malformed
 from weighbridge.inspection.finding import Finding, Inspection, Result, Severity
 from weighbridge.inspection.rules import RULE_BY_ID, RULES, rules_sha256
 
-MAX_FINDINGS = 2_000
+MAX_FINDINGS = 2_000  # of each severity, so that warnings never crowd out what blocks
 MAX_FINDINGS_OF_FILE = 50
 _RANK = {Severity.BLOCK: 2, Severity.WARN: 1, Severity.NOTE: 0}
 
@@ -28,14 +28,16 @@ class Survey:
         self.documents: dict[str, Any] = {}  # JSON files that other rules look at, by path
         self.paths: frozenset[str] = frozenset()
         self.about: dict[str, Any] = {}  # facts that a file states, such as the architecture
-        self._of_file: dict[str, int] = {}
+        self._counts: dict[tuple[str, Severity], int] = {}  # findings of a file; of all files under ""
 
     def find(self, rule_id: str, file: str, reason: str, *, at_byte: int | None = None) -> None:
         """Adds a finding; the rule's table says how severe it is."""
         rule = RULE_BY_ID[rule_id]
         self.fired.add(rule_id)
-        self._of_file[file] = self._of_file.get(file, 0) + 1
-        if len(self.findings) >= MAX_FINDINGS or self._of_file[file] > MAX_FINDINGS_OF_FILE:
+        counts = self._counts
+        counts[file, rule.severity] = counts.get((file, rule.severity), 0) + 1
+        counts["", rule.severity] = counts.get(("", rule.severity), 0) + 1
+        if counts["", rule.severity] > MAX_FINDINGS or counts[file, rule.severity] > MAX_FINDINGS_OF_FILE:
             return
         self.findings.append(
             Finding(
