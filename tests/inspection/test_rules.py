@@ -61,7 +61,7 @@ CASES: list[tuple[str, dict[str, bytes], dict[str, bytes]]] = [
     ("pickle-code", {"m.pkl": state_dict()}, {"m.bin": torch_zip()}),
     ("pickle-code", {"notes.txt": b"cos\nsystem\n(S'true'\ntR."}, {"notes.txt": b"cos\nsystem\n"}),
     ("json-structure", {"a.json": b'{"a": 1, "a": 2}'}, {"a.json": b'{"a": 1, "b": 2}'}),
-    ("sentencepiece-structure", {"t.model": sentencepiece()[:-1] + b"\xff"}, {"t.model": sentencepiece()}),
+    ("sentencepiece-structure", {"t.model": sentencepiece()[:-1]}, {"t.model": sentencepiece()}),
     ("image-structure", {"a.png": PNG + b"more"}, {"a.png": PNG}),
     (
         "remote-code-elsewhere",
@@ -200,7 +200,7 @@ def test_equal_files_give_equal_inspections(tmp_path: Path):
 def test_findings_are_bounded(tmp_path: Path):
     many = b"".join(b"cos\nsystem%d\n0" % at for at in range(500)) + b"N."
     inspection = inspect_all(tmp_path, {f"{at}.pkl": many for at in range(60)})
-    assert len(inspection.findings) <= 2_000
+    assert len(inspection.findings) <= 4_000
     assert inspection.result is Result.FAILED
 
 
