@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ PRELUDE = """
 import os, sys, socket, ctypes, threading, pickle
 from weighbridge.sandbox.isolation import isolate
 from weighbridge.sandbox.limits import Limits
-measures = isolate(Limits(memory_bytes=512 << 20, cpu_s=5, open_files=16))
+isolation = isolate(Limits(memory_bytes=512 << 20, cpu_s=5, open_files=16))
+measures = isolation.measures
 """
 
 
@@ -76,3 +78,51 @@ def test_no_interface_is_up_in_its_own_network():
     own, interfaces = done.stdout.split()
     # Where the kernel grants no namespace the measure must not be claimed; where it is claimed, only loopback is there.
     assert own == "False" or interfaces == "1"
+
+
+def landlock_is_there() -> bool:
+    return "landlock" in attempt("print(*measures)").stdout
+
+
+def test_only_named_files_can_be_opened(tmp_path: Path):
+    (tmp_path / "model").write_text("model")
+    (tmp_path / "key").write_text("key")
+    code = f"""
+isolation.confine([{str(tmp_path / "model")!r}, {str(tmp_path / "absent")!r}])
+print(open({str(tmp_path / "model")!r}).read())
+for path in {[str(tmp_path / "key"), "/etc/passwd", "/proc/self/environ"]!r}:
+    try:
+        open(path).read()
+        print("read", path)
+    except PermissionError:
+        pass
+import colorsys  # Python's own library stays readable
+os.listdir({str(tmp_path)!r})
+"""
+    done = attempt(code)
+    if landlock_is_there():
+        assert done.stdout == "model\n"
+        assert "PermissionError" in done.stderr.splitlines()[-1]
+    else:
+        assert done.stdout.count("read") == 3
+
+
+def test_of_very_many_files_the_folders_are_allowed(tmp_path: Path):
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "1500").write_text("model")
+    (tmp_path / "key").write_text("key")
+    code = f"""
+isolation.confine([{str(tmp_path / "blobs")!r} + "/" + str(at) for at in range(2000)])
+print(open({str(tmp_path / "blobs" / "1500")!r}).read())
+open({str(tmp_path / "key")!r})
+"""
+    done = attempt(code)
+    assert done.stdout == "model\n"
+    assert ("PermissionError" in done.stderr) == landlock_is_there()
+
+
+def test_a_link_that_is_named_opens_nothing(tmp_path: Path):
+    (tmp_path / "key").write_text("key")
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    done = attempt(f"isolation.confine([{str(tmp_path / 'link')!r}])\nopen({str(tmp_path / 'link')!r})")
+    assert ("PermissionError" in done.stderr) == landlock_is_there()

@@ -21,6 +21,17 @@ class FileRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(request: bytes, report: Callable[[int], None]) -> bytes:
     """The Inspection of the files that the request names, both as JSON."""
-    wanted = msgspec.json.decode(request, type=list[FileRequest])
-    files = [ModelFile(path=file.path, local_path=Path(file.local_path), size_bytes=file.size_bytes) for file in wanted]
+    files = [
+        ModelFile(path=file.path, local_path=Path(file.local_path), size_bytes=file.size_bytes)
+        for file in _wanted(request)
+    ]
     return msgspec.json.encode(inspect(files, progress=report))
+
+
+def readable(request: bytes) -> list[str]:
+    """The files that the request names."""
+    return [file.local_path for file in _wanted(request)]
+
+
+def _wanted(request: bytes) -> list[FileRequest]:
+    return msgspec.json.decode(request, type=list[FileRequest])

@@ -23,6 +23,11 @@ def run(request: bytes, report: Callable[[int], None]) -> bytes:  # noqa: ARG001
     return msgspec.json.encode(_answer(question))
 
 
+def readable(request: bytes) -> list[str]:  # noqa: ARG001 - the signature of a job
+    """No file at all."""
+    return []
+
+
 def _answer(question: Question) -> Answer:
     facts = question.facts
     require = _evaluate(question.require, facts)

@@ -16,7 +16,7 @@ import msgspec
 from weighbridge.errors import WeighbridgeError
 from weighbridge.sandbox.frames import Kind, pack, read_request
 from weighbridge.sandbox.isolation import allow_cpu, isolate
-from weighbridge.sandbox.limits import JOBS, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, Limits
+from weighbridge.sandbox.limits import JOBS, MAX_REQUEST_BYTES, Limits
 
 Job = Callable[[bytes, Callable[[int], None]], bytes]
 
@@ -26,33 +26,31 @@ def main(arguments: list[str]) -> int:
     job_name, limits_text = arguments
     limits = msgspec.json.decode(limits_text, type=Limits)
     replies = _take_stdout()
-    measures = isolate(limits)
+    isolation = isolate(limits)
     try:
-        job = _load_job(job_name)
+        job, readable = _load_job(job_name)
     except Exception as error:  # noqa: BLE001 - told to the caller, who raises it
-        _send(replies, Kind.ERROR, {"message": f"could not start: {_describe(error)}"})
+        _send(replies, Kind.ERROR, msgspec.json.encode({"message": f"could not start: {_describe(error)}"}))
         return 1
-    _send(replies, Kind.HELLO, {"isolation": measures})
+    _send(replies, Kind.HELLO, msgspec.json.encode({"isolation": isolation.measures}))
+    confined = False
     while (request := read_request(sys.stdin.buffer, max_bytes=MAX_REQUEST_BYTES)) is not None:
         allow_cpu(limits)
-        kind, body = _answer(job, request, replies)
-        replies.write(pack(kind, body))
+        try:
+            if not confined:  # for good: what the first request does not name, no later one can read
+                isolation.confine(readable(request))
+                confined = True
+            reply = job(request, lambda done: _send(replies, Kind.PROGRESS, msgspec.json.encode({"done": done})))
+        except Exception as error:  # noqa: BLE001 - every failure is the caller's to judge
+            _send(replies, Kind.ERROR, msgspec.json.encode({"message": _describe(error)}))
+            continue
+        _send(replies, Kind.RESULT, reply)
     return 0
-
-
-def _answer(job: Job, request: bytes, replies: BinaryIO) -> tuple[Kind, bytes]:
-    try:
-        reply = job(request, lambda done: _send(replies, Kind.PROGRESS, {"done": done}))
-    except Exception as error:  # noqa: BLE001 - every failure is the caller's to judge
-        return Kind.ERROR, msgspec.json.encode({"message": _describe(error)})
-    if len(reply) > MAX_REPLY_BYTES:
-        return Kind.ERROR, msgspec.json.encode({"message": f"the answer is too large: {len(reply)} bytes"})
-    return Kind.RESULT, reply
 
 
 def _take_stdout() -> BinaryIO:
     """The stream to the caller; what anything else prints from now on goes nowhere."""
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    replies = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -60,13 +58,15 @@ def _take_stdout() -> BinaryIO:
     return replies
 
 
-def _load_job(name: str) -> Job:
-    module_name, function_name = JOBS[name].split(":")
-    return getattr(importlib.import_module(module_name), function_name)
+def _load_job(name: str) -> tuple[Job, Callable[[bytes], list[str]]]:
+    """The module's ``run``, and its ``readable``, which names the files that a request is about."""
+    module = importlib.import_module(JOBS[name])
+    return module.run, module.readable
 
 
-def _send(replies: BinaryIO, kind: Kind, value: object) -> None:
-    replies.write(pack(kind, msgspec.json.encode(value)))
+def _send(replies: BinaryIO, kind: Kind, body: bytes) -> None:
+    replies.write(pack(kind, body))
+    replies.flush()
 
 
 def _describe(error: Exception) -> str:

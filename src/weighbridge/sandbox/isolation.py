@@ -5,6 +5,7 @@ Each measure that the kernel grants is named in the answer, so that an inspectio
 * ``user-namespace``, ``network-namespace``: unshare(2); no interface but a loopback that is down, no capability.
 * ``audit-hook``: Python's own calls to sockets, processes, writing files and unpickling raise; it cannot be taken off.
   It is no barrier to machine code, hence second to the namespaces.
+* ``landlock``: no file can be opened but those of the request, see ``landlock.py``.
 * ``limits``: setrlimit(2).
 """
 
@@ -16,7 +17,11 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable
 
+import msgspec
+
+from weighbridge.sandbox.landlock import Landlock
 from weighbridge.sandbox.limits import Limits
 
 _CLONE_NEWIPC = 0x08000000
@@ -38,12 +43,31 @@ _DENIED_EVENTS = frozenset(
 _DENIED_PREFIXES = ("socket.", "shutil.", "ftplib.", "smtplib.", "http.client.", "sqlite3.")
 
 
-def isolate(limits: Limits) -> tuple[str, ...]:
-    """Gives up network, processes and writing; answers the measures in force."""
+class Isolation(msgspec.Struct, frozen=True):
+    """What is in force, and what ``confine`` needs later."""
+
+    measures: tuple[str, ...]
+    landlock: Landlock
+
+    def confine(self, files: Iterable[str]) -> None:
+        """Gives up opening every file but these. Does nothing where ``landlock`` is not among the measures.
+
+        Raises:
+            OSError: it is among them, and the kernel refused.
+        """
+        if self.landlock.version:
+            self.landlock.confine(files)
+
+
+def isolate(limits: Limits) -> Isolation:
+    """Gives up network, processes and writing; once the files are known, ``confine`` gives up all others."""
     measures = [*_leave_namespaces(), "limits", "audit-hook"]
+    landlock = Landlock()
+    if landlock.version:
+        measures.append("landlock")
     _set_limits(limits)
     sys.addaudithook(_refuse)
-    return tuple(sorted(measures))
+    return Isolation(tuple(sorted(measures)), landlock)
 
 
 def allow_cpu(limits: Limits) -> None:

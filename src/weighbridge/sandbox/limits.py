@@ -1,13 +1,14 @@
-"""What a sandboxed process may use, and which functions it may run."""
+"""What a sandboxed process may use, and which modules it may run."""
 
 from __future__ import annotations
 
 import msgspec
 
-# By dotted name: the sandbox lies below the rooms whose functions it runs. What is not here cannot be run.
+# By name, because the sandbox lies below the rooms whose modules it runs. What is not here cannot be run. A module has
+# `run(request, report) -> reply` and `readable(request) -> files`: no other file can be opened while it runs.
 JOBS = {
-    "inspect": "weighbridge.inspection.job:run",
-    "cel": "weighbridge.policy.condition_job:run",
+    "inspect": "weighbridge.inspection.job",
+    "cel": "weighbridge.policy.condition_job",
 }
 
 MAX_REQUEST_BYTES = 64 << 20
