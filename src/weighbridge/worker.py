@@ -31,6 +31,7 @@ from weighbridge.policy import Judge
 from weighbridge.release.desk import Desk
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
 from weighbridge.release.queue import APP_NAME, APP_VERSION, ReleaseQueue, json_serializer, queue_url, refuse_pickles
+from weighbridge.release.sqlite_clock import teach_unixepoch
 from weighbridge.release.workflow import register
 from weighbridge.settings import load_settings
 from weighbridge.storage.database import load_queries
@@ -113,6 +114,7 @@ async def _launch(hub: Hub, desk: Desk, *, observer: Callable[[str], None], numb
     from dbos import DBOS
 
     refuse_pickles()
+    teach_unixepoch()
     DBOS(
         config={
             "name": APP_NAME,

@@ -50,7 +50,8 @@ def verify(
     """Check a release against its proof, one line a check.
 
     DIR is a downloaded folder, or a snapshot in the cache of the Hugging Face clients: it is checked offline, with the
-    trust file of --trust, or the one that was pinned when the hub was first asked. NS/NAME is read from the hub and
+    trust file of --trust, or the one pinned when its hub was first asked (which --hub or HF_ENDPOINT names, and which
+    is asked for its trust file now if it never was). NS/NAME is read from the hub and
     hashed as it comes, without keeping the weights; REV is a release number, a branch, a tag or a commit.
 
     Exits with 1 on any doubt, and says why.
@@ -58,7 +59,7 @@ def verify(
     report = _Report(as_json=as_json)
     folder = Path(target)
     if folder.is_dir():
-        root, verification = _verify_folder(folder, trust_file, report)
+        root, verification = _verify_folder(folder, trust_file, hub_url, report)
         if online:
             hub = _reader(hub_url or root.trust.hub, repo_type)
             verification = _with(report, verification, _withdrawal(hub, verification, commit=None))
@@ -83,7 +84,9 @@ def _with(report: _Report, verification: Verification, *checks: Check) -> Verifi
     return verification
 
 
-def _verify_folder(folder: Path, trust_file: Path | None, report: _Report) -> tuple[Root, Verification]:
+def _verify_folder(
+    folder: Path, trust_file: Path | None, hub_url: str | None, report: _Report
+) -> tuple[Root, Verification]:
     # Hashing begins before anything else is imported: on a second core, all the rest then costs no time.
     from weighbridge.evidence.held import FolderHash
 
@@ -91,7 +94,7 @@ def _verify_folder(folder: Path, trust_file: Path | None, report: _Report) -> tu
         from weighbridge.evidence.verify import verify_hashing
         from weighbridge.settings import system_clock
 
-        root = _given(trust_file) if trust_file else _pinned_for(folder)
+        root = _given(trust_file) if trust_file else _pinned_for(folder, hub_url)
         verification = verify_hashing(hashing, root.trust, decide=_decide, now_ms=system_clock())
     report.begin(root)
     for check in verification.checks:
@@ -163,15 +166,15 @@ def _given(path: Path) -> Root:
 
 _HOW_TO_TRUST = (
     "Get the hub's trust file (HUB/.well-known/weighbridge/trust_config.json), compare its fingerprint by another way,"
-    " and give it with --trust FILE; or run `weighbridge verify NAMESPACE/NAME` once against the hub, which pins it."
+    " and give it with --trust FILE; or name the hub with --hub or HF_ENDPOINT, whose trust file is then pinned."
 )
 
 
-def _pinned_for(folder: Path) -> Root:
-    """The pinned trust file that names the key of this folder's seal.
+def _pinned_for(folder: Path, hub_url: str | None) -> Root:
+    """The pinned trust file that names the key of this folder's seal; pinned now if the named hub is new.
 
     Raises:
-        VerificationFailed: there is no seal, or no pinned hub has its key.
+        VerificationFailed: there is no seal, or no hub that is trusted has its key.
     """
     from weighbridge.errors import VerificationFailed
     from weighbridge.evidence.bundle import DIGESTS
@@ -188,14 +191,39 @@ def _pinned_for(folder: Path) -> Root:
             hint="Download the whole release, `.release` and model.sig included.",
         ) from error
     text = pinned_by_key(pin_folder(os.environ), keyid)
-    if text is None:
+    if text is not None:
+        trust = parse_trust(text)
+        return Root(text=text, trust=trust, source=f"pinned for {trust.hub}")
+    root = _first_use(hub_url, keyid)
+    if root is None:
         raise VerificationFailed(
             f"could not verify {folder}: it is signed by key {keyid[:16]}…, which no hub has that you trust",
             check="digests",
             hint=_HOW_TO_TRUST,
         )
-    trust = parse_trust(text)
-    return Root(text=text, trust=trust, source=f"pinned for {trust.hub}")
+    return root
+
+
+def _first_use(hub_url: str | None, keyid: str) -> Root | None:
+    """The trust file of the hub that is named, pinned; None if none is named, it is known already, or lacks the key.
+
+    Only a hub that the person named is asked: what a download says of its own hub is a claim.
+    """
+    from weighbridge.errors import InvalidInput, WeighbridgeError
+    from weighbridge.evidence.trust import parse_trust, pin_folder, pinned
+
+    try:
+        hub = _reader(hub_url, "model")
+        if pinned(pin_folder(os.environ), hub.url) is not None or not parse_trust(hub.trust()).release_key(keyid):
+            return None
+        return _root_of(hub, None)[0]
+    except InvalidInput:
+        return None
+    except WeighbridgeError as error:
+        if hub_url:
+            raise
+        click.echo(f"note: the hub could not be asked for its trust file: {error.message}", err=True)
+        return None
 
 
 def _root_of(hub: HubReader, trust_file: Path | None) -> tuple[Root, tuple[Check, ...]]:

@@ -23,6 +23,7 @@ from weighbridge import errors
 from weighbridge.errors import StorageError, WeighbridgeError
 from weighbridge.release.approval import ApprovalOrder
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
+from weighbridge.release.sqlite_clock import teach_unixepoch
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -168,6 +169,7 @@ def _connect(url: str) -> DBOSClient:
     from dbos import DBOSClient
 
     logging.getLogger("dbos").setLevel(logging.WARNING)
+    teach_unixepoch()
     client = DBOSClient(
         system_database_url=url, application_name=APP_NAME, serializer=json_serializer(), retry_connection_errors=False
     )
