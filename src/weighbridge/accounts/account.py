@@ -15,7 +15,7 @@ import msgspec
 
 from weighbridge.errors import Conflict, InvalidInput, NotFound
 from weighbridge.oversight.event import append_event
-from weighbridge.storage.database import Database, Row, Session, load_queries
+from weighbridge.storage.database import ChangedMeanwhile, Database, Row, Session, in_transaction, load_queries
 
 QUERIES = load_queries("weighbridge.accounts")
 DEFAULT_POLICY = "open"
@@ -84,8 +84,11 @@ async def create_user(
 
     Raises: InvalidInput for a name that cannot be used, Conflict for one that is taken.
     """
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> Account:
         return await _create(tx, AccountKind.USER, name, full_name, policy=policy, actor_id=actor_id, now_ms=now_ms)
+
+    return await in_transaction(db, work)
 
 
 async def create_organisation(
@@ -102,7 +105,8 @@ async def create_organisation(
     Raises: InvalidInput for a name that cannot be used, Conflict for one that is taken.
     """
     kind = AccountKind.ORGANISATION
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> Account:
         account = await _create(tx, kind, name, full_name, policy=policy, actor_id=created_by, now_ms=now_ms)
         if created_by is not None:
             await tx.run(
@@ -114,6 +118,8 @@ async def create_organisation(
                 created_ms=now_ms,
             )
         return account
+
+    return await in_transaction(db, work)
 
 
 async def find_account(db: Session, name: str) -> Account | None:
@@ -139,10 +145,13 @@ async def list_accounts(db: Session, *, after: str = "", limit: int = 100) -> li
 async def disable_account(db: Database, account_id: str, *, actor_id: str | None, now_ms: int) -> None:
     """Its tokens, sessions and password stop working at once; what it did stays. Raises: NotFound."""
     await get_account(db, account_id)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if await tx.run(QUERIES["disable_account"], id=account_id, now_ms=now_ms):
             detail: dict[str, object] = {"account": account_id}
             await append_event(tx, "account:disable", actor_id=actor_id, detail=detail, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 def account_from(row: Row) -> Account:
@@ -157,6 +166,19 @@ def account_from(row: Row) -> Account:
         created_ms=row["created_ms"],
         disabled_ms=row["disabled_ms"],
     )
+
+
+async def insert_named(tx: Session, sql: str, name: str, /, **row: object) -> None:
+    """Inserts a row whose name only one may have, and says so in words when another call took it meanwhile.
+
+    Raises: Conflict.
+    """
+    try:
+        await tx.run(sql, **row)
+    except ChangedMeanwhile:
+        raise
+    except Conflict as error:
+        raise Conflict(f"could not create {name!r}: {name} exists already") from error
 
 
 async def _create(
@@ -178,7 +200,7 @@ async def _create(
     )
     row = {**msgspec.structs.asdict(account), "name_key": name.lower(), "kind": kind.value}
     del row["disabled_ms"]
-    await tx.run(QUERIES["insert_account"], **row)
+    await insert_named(tx, QUERIES["insert_account"], name, **row)
     detail: dict[str, object] = {"account": account.id, "kind": kind.value}
     await append_event(tx, "account:create", actor_id=actor_id, detail=detail, now_ms=now_ms)
     return account

@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from weighbridge.accounts.account import QUERIES, Account, get_account
 from weighbridge.errors import InvalidInput, NotAuthenticated
 from weighbridge.oversight.event import append_event
-from weighbridge.storage.database import Database
+from weighbridge.storage.database import Database, Session, in_transaction
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 1024
@@ -36,10 +36,13 @@ async def set_password(
         raise InvalidInput(f"could not set the password: it takes {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
     await get_account(db, account_id)
     password_hash = await asyncio.to_thread(_HASHER.hash, password)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         await tx.run(QUERIES["set_password_hash"], id=account_id, password_hash=password_hash)
         detail: dict[str, object] = {"account": account_id}
         await append_event(tx, "account:set-password", actor_id=actor_id, detail=detail, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 async def check_password(db: Database, name: str, password: str) -> Account:

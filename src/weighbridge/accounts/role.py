@@ -18,7 +18,7 @@ import msgspec
 from weighbridge.accounts.account import QUERIES, Account, account_from
 from weighbridge.errors import Conflict, InvalidInput
 from weighbridge.oversight.event import append_event
-from weighbridge.storage.database import Database, Row, Session
+from weighbridge.storage.database import Database, Row, Session, in_transaction
 
 HUB_SCOPE_ID = "hub"
 
@@ -94,9 +94,12 @@ async def grant_role(
     if scope is not ScopeKind.HUB and scope_id == HUB_SCOPE_ID:
         raise InvalidInput(f"could not grant {role}: which {scope} is not said")
     row = {"account_id": account_id, "scope_kind": scope.value, "scope_id": scope_id, "role": role.value}
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if await tx.run(QUERIES["insert_grant"], **row, created_ms=now_ms):
             await append_event(tx, "role:grant", actor_id=actor_id, detail={**row}, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 async def revoke_role(
@@ -114,7 +117,8 @@ async def revoke_role(
     Raises: Conflict when it is the last admin of the hub or of an organisation, which nobody could then manage.
     """
     row = {"account_id": account_id, "scope_kind": scope.value, "scope_id": scope_id, "role": role.value}
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if not await tx.run(QUERIES["delete_grant"], **row):
             return
         if role is Role.ADMIN and scope is not ScopeKind.REPO:
@@ -122,6 +126,8 @@ async def revoke_role(
             if left is None or not left["holders"]:
                 raise Conflict(f"could not revoke admin: it is the last admin of the {scope}")
         await append_event(tx, "role:revoke", actor_id=actor_id, detail={**row}, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 async def roles_on_repo(db: Session, account_id: str, repo: Owned) -> frozenset[Role]:

@@ -18,7 +18,7 @@ import msgspec
 from weighbridge.accounts.account import QUERIES, get_account
 from weighbridge.errors import Conflict, InvalidInput, NotFound
 from weighbridge.oversight.event import append_event
-from weighbridge.storage.database import Database, Row, Session
+from weighbridge.storage.database import Database, Row, Session, in_transaction
 
 SCOPES = ("read", "write", "approve", "admin")
 PREFIX = "wb_"
@@ -73,7 +73,8 @@ async def create_token(
     elif not MIN_TEXT_CHARACTERS <= len(text) <= MAX_TEXT_CHARACTERS or not text.isascii() or not text.isprintable():
         raise InvalidInput("could not create the token: its text takes 20 to 512 printable ASCII characters")
     await get_account(db, account_id)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> tuple[str, str]:
         taken = await tx.one(QUERIES["token_by_sha256"], sha256=token_sha256(text))
         if taken and (taken["account_id"] != account_id or taken["revoked_ms"] is not None):
             raise Conflict("could not create the token: this text is in use or was revoked")
@@ -85,6 +86,8 @@ async def create_token(
         await append_event(tx, "token:create", actor_id=actor_id or account_id, detail=detail, now_ms=now_ms)
         return token_id, text
 
+    return await in_transaction(db, work)
+
 
 async def open_session(
     db: Database, account_id: str, *, now_ms: int, lifetime_ms: int = SESSION_LIFETIME_MS
@@ -92,10 +95,13 @@ async def open_session(
     """The text of a new session for the pages' cookie, and when it ends (ms)."""
     text = PREFIX + secrets.token_urlsafe(32)
     expires_ms = now_ms + lifetime_ms
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         await _insert(tx, account_id, text, kind="session", name="session", scopes=list(SCOPES), repo_id=None,
                       now_ms=now_ms, expires_ms=expires_ms)  # fmt: skip
         await append_event(tx, "session:open", actor_id=account_id, now_ms=now_ms)
+
+    await in_transaction(db, work)
     return text, expires_ms
 
 
@@ -120,10 +126,13 @@ async def list_tokens(db: Session, account_id: str) -> list[Token]:
 async def revoke_token(db: Database, token_id: str, *, now_ms: int, actor_id: str | None = None) -> None:
     """The token stops working at once; revoking twice changes nothing. Raises: NotFound."""
     token = await get_token(db, token_id)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if await tx.run(QUERIES["revoke_token"], id=token_id, now_ms=now_ms):
             detail: dict[str, object] = {"token": token_id, "account": token.account_id}
             await append_event(tx, "token:revoke", actor_id=actor_id, detail=detail, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 def _check_scopes(scopes: Iterable[str]) -> list[str]:

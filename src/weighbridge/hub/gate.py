@@ -18,10 +18,11 @@ from weighbridge.hub.access import NO_REPO, require_writer, visible_revision
 from weighbridge.hub.naming import QUERIES, Repo
 from weighbridge.hub.visible import Gated, Hidden
 from weighbridge.oversight.event import append_event
+from weighbridge.storage.database import in_transaction
 
 if TYPE_CHECKING:
     from weighbridge.accounts import Reader
-    from weighbridge.storage.database import Database
+    from weighbridge.storage.database import Database, Session
 
 
 class AccessStatus(StrEnum):
@@ -49,19 +50,25 @@ async def name_partner(db: Database, repo: Repo, account_id: str, reader: Reader
     """
     actor = await require_writer(db, repo, reader)
     await get_account(db, account_id)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if await tx.run(QUERIES["add_partner"], repo_id=repo.id, account_id=account_id, now_ms=now_ms):
             await append_event(tx, "cohort:add", actor_id=actor.id, repo_id=repo.id, now_ms=now_ms,
                                detail={"account": account_id})  # fmt: skip
+
+    await in_transaction(db, work)
 
 
 async def remove_partner(db: Database, repo: Repo, account_id: str, reader: Reader, *, now_ms: int) -> None:
     """The account is no partner any more; one that was none changes nothing. Raises: as ``require_writer``."""
     actor = await require_writer(db, repo, reader)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         if await tx.run(QUERIES["remove_partner"], repo_id=repo.id, account_id=account_id):
             await append_event(tx, "cohort:remove", actor_id=actor.id, repo_id=repo.id, now_ms=now_ms,
                                detail={"account": account_id})  # fmt: skip
+
+    await in_transaction(db, work)
 
 
 async def list_partners(db: Database, repo: Repo, reader: Reader) -> list[Account]:
@@ -111,8 +118,10 @@ async def access_requests(db: Database, repo: Repo, reader: Reader, status: Acce
 
 
 async def _set(db: Database, repo: Repo, account_id: str, status: AccessStatus, *, actor_id: str, now_ms: int) -> None:
-    async with db.transaction() as tx:
+    async def work(tx: Session) -> None:
         await tx.run(QUERIES["set_access_request"], repo_id=repo.id, account_id=account_id, status=status.value,
                      now_ms=now_ms)  # fmt: skip
         await append_event(tx, f"access:{status}", actor_id=actor_id, repo_id=repo.id, now_ms=now_ms,
                            detail={"account": account_id})  # fmt: skip
+
+    await in_transaction(db, work)

@@ -13,6 +13,7 @@ from weighbridge.hub.access import require_writer, visible_revision
 from weighbridge.hub.naming import QUERIES, Repo
 from weighbridge.hub.visible import Readable
 from weighbridge.oversight.event import append_event
+from weighbridge.storage.database import in_transaction
 
 if TYPE_CHECKING:
     from weighbridge.accounts import Reader
@@ -86,7 +87,8 @@ async def _create(
 ) -> str:
     actor = await require_writer(db, repo, reader)
     ref = prefix + name
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> str:
         if await tx.one(QUERIES["ref_by_name"], repo_id=repo.id, name=ref):
             raise Conflict(f"Reference {ref} already exists")
         target = await visible_revision(tx, repo, revision, reader)
@@ -99,10 +101,13 @@ async def _create(
                            detail={"ref": ref, "commit": oid})  # fmt: skip
         return oid
 
+    return await in_transaction(db, work)
+
 
 async def _delete(db: Database, repo: Repo, reader: Reader, ref: str, *, now_ms: int) -> None:
     actor = await require_writer(db, repo, reader)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         row = await tx.one(QUERIES["ref_by_name"], repo_id=repo.id, name=ref)
         if row is None:
             raise RevisionNotFound(f"Invalid rev id: {ref[:200]}")
@@ -111,6 +116,8 @@ async def _delete(db: Database, repo: Repo, reader: Reader, ref: str, *, now_ms:
         await tx.run(QUERIES["delete_ref"], repo_id=repo.id, name=ref)
         await append_event(tx, "ref:delete", actor_id=actor.id, repo_id=repo.id, now_ms=now_ms,
                            detail={"ref": ref, "commit": row["oid"]})  # fmt: skip
+
+    await in_transaction(db, work)
 
 
 async def _refuse_pinned(tx: Session, repo: Repo, ref: str, oid: str) -> None:

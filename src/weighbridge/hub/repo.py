@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from weighbridge.accounts import Account, Reader, Role, check_name, find_account, roles_in_namespace
+from weighbridge.accounts.account import insert_named
 from weighbridge.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from weighbridge.hub.access import require_writer
 from weighbridge.hub.blob import record_upload
@@ -22,6 +23,7 @@ from weighbridge.hub.git import GITATTRIBUTES, blob_oid
 from weighbridge.hub.listing import ListedRepo, RepoPage, list_visible_repos
 from weighbridge.hub.naming import QUERIES, TYPES, Repo, find_repo, get_repo
 from weighbridge.oversight.event import append_event
+from weighbridge.storage.database import in_transaction
 
 if TYPE_CHECKING:
     from weighbridge.storage.database import Database, Session
@@ -70,7 +72,8 @@ async def create_repo(
         raise NotAllowed("could not create the repo: this token is not for that", hint="Use one with the scope write.")
     owner = await _namespace(db, namespace, actor)
     await put_bytes(GITATTRIBUTES)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> Repo:
         existing = await find_repo(tx, type, f"{owner.name}/{name}")
         if existing is not None:
             gone = ", and releases of it were out" if existing.deleted_ms else ""
@@ -80,10 +83,12 @@ async def create_repo(
                     updated_ms=now_ms)  # fmt: skip
         row = msgspec.structs.asdict(repo)
         del row["updated_ms"], row["deleted_ms"]
-        await tx.run(QUERIES["insert_repo"], **row, full_name_key=repo.full_name.lower())
+        await insert_named(tx, QUERIES["insert_repo"], repo.full_name, **row, full_name_key=repo.full_name.lower())
         await append_event(tx, "repo:create", actor_id=actor.id, repo_id=repo.id, now_ms=now_ms)
         await _first_commit(tx, repo, actor, now_ms)
         return repo
+
+    return await in_transaction(db, work)
 
 
 async def update_settings(
@@ -104,10 +109,13 @@ async def update_settings(
     changed = {key: value for key, value in (("gated", gated), ("wish", wish), ("policy", policy)) if value is not None}
     new = msgspec.structs.replace(repo, **changed, updated_ms=now_ms)
     _check_settings(gated=new.gated, wish=new.wish, policy=new.policy)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         await tx.run(QUERIES["update_repo"], id=repo.id, gated=new.gated, wish=new.wish, policy=new.policy,
                      now_ms=now_ms)  # fmt: skip
         await append_event(tx, "repo:set", actor_id=actor.id, repo_id=repo.id, detail={**changed}, now_ms=now_ms)
+
+    await in_transaction(db, work)
     return new
 
 
@@ -118,7 +126,8 @@ async def delete_repo(db: Database, repo: Repo, reader: Reader, *, now_ms: int) 
     NotAllowed, NotAuthenticated.
     """
     actor = await require_writer(db, repo, reader)
-    async with db.transaction() as tx:
+
+    async def work(tx: Session) -> None:
         for query, state in (("running_releases", "under way"), ("standing_releases", "out")):
             rows = await tx.all(QUERIES[query], repo_id=repo.id)
             if rows:
@@ -129,6 +138,8 @@ async def delete_repo(db: Database, repo: Repo, reader: Reader, *, now_ms: int) 
                 )
         await tx.run(QUERIES["delete_repo"], id=repo.id, now_ms=now_ms)
         await append_event(tx, "repo:delete", actor_id=actor.id, repo_id=repo.id, now_ms=now_ms)
+
+    await in_transaction(db, work)
 
 
 async def _namespace(db: Database, namespace: str, actor: Account) -> Account:
