@@ -463,3 +463,23 @@ def test_a_release_through_the_whole_house_is_verified_and_its_withdrawal_seen(
     assert code == 1 and "FAIL  withdrawal" in said, said
     code, said = _client("verify", downloaded, env=base)
     assert code == 0, said
+
+
+def test_a_folder_is_verified_at_first_use_with_the_trust_of_the_hub_that_is_named(
+    served: Served, made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", str(made.folder)]) == 0
+    assert "at first use" in capsys.readouterr().out
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.delenv("WEIGHBRIDGE_HUB", raising=False)
+    assert run(["verify", str(made.folder)]) == 0
+    assert "at first use" not in capsys.readouterr().out
+
+
+def test_a_named_hub_without_the_key_of_the_seal_is_not_pinned(
+    served: Served, made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.trust = trust_text(hub_key="another")
+    assert run(["verify", str(made.folder)]) == 1
+    assert "which no hub has that you trust" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("trust/*.json"))

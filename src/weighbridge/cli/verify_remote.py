@@ -26,6 +26,7 @@ from weighbridge.evidence.sums import MAX_FILES
 
 ATTEMPTS = 5
 """At one file that breaks off; each goes on where the last one stopped."""
+RETRIES = 2
 MAX_REDIRECTS = 5
 MAX_PAGES = 1000
 THREADS = 2
@@ -49,7 +50,11 @@ class HubReader:
         self._kind = f"{repo_type}s"
         self._prefix = "" if repo_type == "model" else f"/{repo_type}s"
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, maxsize=THREADS, blocksize=PIECE_BYTES)
+        # A kept connection may be closed by the hub in the moment we use it again: a GET is then asked once more.
+        retries = urllib3.Retry(
+            total=RETRIES, connect=0, read=RETRIES, status=0, backoff_factor=0.1, respect_retry_after_header=False
+        )
+        self._pool = urllib3.PoolManager(retries=retries, timeout=timeout, maxsize=THREADS, blocksize=PIECE_BYTES)
 
     def trust(self) -> str:
         """The text of the trust file that the hub serves."""
