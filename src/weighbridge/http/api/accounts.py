@@ -5,7 +5,7 @@ Hub admins may do all of it; a person makes and revokes its own tokens; an organ
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -45,6 +45,7 @@ PREFIX = "/api/weighbridge/v1"
 LOGIN_LIFETIME_MS = 12 * 3600 * 1000
 LOGIN_SCOPES = ("read", "write", "approve")
 MAX_PAGE = 1000
+MAX_LIFETIME_S = 10 * 366 * 24 * 3600
 _NOT_ITS_ADMIN = "could not do this: it takes an admin of that organisation"
 
 
@@ -70,7 +71,7 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: str
     scopes: list[str]
-    expires_in_s: int | None = None
+    expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
     repo: str | None = None
 
 
@@ -164,12 +165,7 @@ async def _create_token(request: Request) -> Response:
     reader = await reader_of(request)
     account = await _own_or_any(hub, reader, request.path_params["name"])
     wish = await read_json(request, NewToken)
-    repo_id = None
-    if wish.repo is not None:
-        repo_type, _, full_name = (
-            ("dataset", "", wish.repo[9:]) if wish.repo.startswith("datasets/") else ("model", "", wish.repo)
-        )
-        repo_id = (await find_repo_for(hub, reader, repo_type, printable(full_name))).id
+    repo_id = await _named_repo(hub, reader, wish.repo) if wish.repo is not None else None
     beyond = [scope for scope in wish.scopes if scope not in reader.scopes]
     if "write" not in reader.scopes or beyond or reader.repo_id not in (None, repo_id):
         raise NotAllowed(
@@ -189,6 +185,12 @@ async def _create_token(request: Request) -> Response:
         actor_id=require_account(reader).id,
     )
     return answer({"id": token_id, "token": text}, status=201, headers={"Cache-Control": "no-store"})
+
+
+async def _named_repo(hub: Hub, reader: Reader, name: str) -> str:
+    """The id of ``ns/name`` or ``datasets/ns/name``, if the reader may know of it."""
+    kind, full_name = ("dataset", name[9:]) if name.startswith("datasets/") else ("model", name)
+    return (await find_repo_for(hub, reader, kind, printable(full_name))).id
 
 
 async def _revoke_token(request: Request) -> Response:
