@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.checkpoint.made import (
     PNG,
@@ -255,3 +258,36 @@ def test_model_file_is_read_by_its_name_in_the_repo(tmp_path: Path):
     named = ModelFile(path="model.safetensors", local_path=blob.local_path, size_bytes=2)
     inspection = inspect([named], progress=lambda done: None)
     assert [finding.rule for finding in inspection.findings][:1] == ["name-mismatch"]
+
+
+NAMES = [
+    "a",
+    "a.bin",
+    "a.json",
+    "config.json",
+    INDEX,
+    "a.model",
+    "m.safetensors",
+    "m.gguf",
+    "a.png",
+    "t.jinja",
+    "p.pkl",
+]
+SEEDS = [b"", SHARD, gguf(), torch_zip(), state_dict(), sentencepiece(), PNG, CODE, index(a="a"), b'{"auto_map": {}}']
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(NAMES), st.sampled_from(SEEDS), st.integers(0, 500), st.binary(max_size=6))
+def test_any_file_is_inspected(name: str, seed: bytes, position: int, patch: bytes):
+    data = bytearray(seed)
+    position %= len(data) + 1
+    data[position : position + len(patch)] = patch
+    with TemporaryDirectory() as folder:
+        inspection = inspect_all(Path(folder), {name: bytes(data)})
+    assert set(inspection.passed) | set(inspection.warned) | set(inspection.failed) == {rule.id for rule in RULES}
+
+
+def test_the_old_format_of_torch_is_named(tmp_path: Path):
+    old = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
+    inspection = inspect_all(tmp_path, {"pytorch_model.bin": old})
+    assert any("torch before 1.6" in finding.reason for finding in inspection.findings)

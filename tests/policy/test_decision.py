@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -207,3 +209,17 @@ async def test_check_policy_refuses(condition: str, reason: str, judge: Judge):
 
 async def test_check_policy_accepts_any_key_of_the_card(judge: Judge):
     await check_policy(policy_of('documents.card.language == "en" || has(inspection.block)'), judge=judge)
+
+
+async def test_a_judge_whose_process_is_gone_starts_another(judge: Judge):
+    policy = policy_of("inspection.block == 0")
+    assert (await decide(policy, FACTS, judge=judge)).passed
+    os.kill(judge._cell._process.pid, signal.SIGKILL)
+    assert (await decide(policy, FACTS, judge=judge)).passed
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800"])
+async def test_facts_that_are_no_json_pass_nothing(value: object, judge: Judge):
+    decision = await decide(policy_of("inspection.block == 0"), facts_with({"documents.card.x": value}), judge=judge)
+    assert not decision.passed
+    assert "could not write the facts" in decision.rules[0].detail

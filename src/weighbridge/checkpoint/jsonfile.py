@@ -40,7 +40,7 @@ def read_json(region: Region, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
 def clip(value: object) -> str:
     """Text from a file that is not trusted, fit for a message: quoted, printable, at most 120 characters."""
     text = ascii(str(value)[:240])
-    return text if len(text) <= 120 else f"{text[:117]}…'"
+    return text if len(text) <= 120 else f"{text[:116]}...'"
 
 
 class _RepeatedKey(Exception):

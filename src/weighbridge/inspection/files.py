@@ -13,9 +13,11 @@ from weighbridge.checkpoint.region import Malformed, ModelFile, Region, open_reg
 from weighbridge.checkpoint.safetensors import read_safetensors
 from weighbridge.checkpoint.sentencepiece import read_sentencepiece
 from weighbridge.checkpoint.torch_zip import read_torch_zip
+from weighbridge.inspection.documents import keep_document
 from weighbridge.inspection.survey import Survey
 from weighbridge.inspection.templates import MAX_TEMPLATE_BYTES, check_template
 
+_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch/serialization.py, MAGIC_NUMBER as a pickle
 _EMPTY_IS_FINE = {Format.TEXT, Format.CODE}
 
 
@@ -97,8 +99,10 @@ def _read_torch(region: Region, path: str, survey: Survey) -> None:
 def _read_pickle(region: Region, path: str, survey: Survey) -> None:
     report = read_pickle(region)
     if report.malformed is None and report.end != region.size_bytes:
-        left = region.size_bytes - report.end
-        survey.find("pickle-structure", path, f"{left} bytes after the pickle's end", at_byte=report.end)
+        reason = f"{region.size_bytes - report.end} bytes after the pickle's end"
+        if region.head(len(_TORCH_MAGIC)) == _TORCH_MAGIC:
+            reason = "saved by torch before 1.6, or in that format, which is not read"
+        survey.find("pickle-structure", path, reason, at_byte=report.end)
     for storage in report.storages[:1]:
         survey.find("pickle-code", path, "names a torch storage outside of it", at_byte=storage.at_byte)
     _report_pickle(report, path, survey)
@@ -119,7 +123,7 @@ def _report_pickle(report: PickleReport, path: str, survey: Survey) -> bool:
 
 def _read_json(region: Region, path: str, survey: Survey) -> None:
     try:
-        survey.documents[path] = read_json(region)
+        survey.documents[path] = keep_document(read_json(region))
     except Malformed as error:
         survey.find_malformed("json-structure", path, error)
 

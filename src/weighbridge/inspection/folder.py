@@ -33,23 +33,16 @@ PIPELINE_TAGS = (
 
 def inspect_folder(survey: Survey) -> None:
     """Adds what only the files together tell."""
-    for path, value in survey.documents.items():
-        if not isinstance(value, dict):
-            continue
-        document = cast("dict[str, Any]", value)
+    for path, document in survey.documents.items():
         if path.endswith(_INDEX_SUFFIX):
             _check_index(path, document, survey)
         _check_remote_code(path, document, survey)
         _check_templates(path, document, survey)
-    _read_config(_document(survey, "config.json"), survey)
-    _read_tokenizer(_document(survey, "tokenizer.json"), _document(survey, "tokenizer_config.json"), survey)
+    documents = survey.documents
+    _read_config(documents.get("config.json", {}), survey)
+    _read_tokenizer(documents.get("tokenizer.json", {}), documents.get("tokenizer_config.json", {}), survey)
     if not any(survey.tensors.values()):
         survey.find("no-weights", "", "no file holds tensors that could be counted")
-
-
-def _document(survey: Survey, path: str) -> Mapping[str, Any]:
-    value = survey.documents.get(path)
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _read_config(config: Mapping[str, Any], survey: Survey) -> None:

@@ -25,7 +25,7 @@ class Survey:
         self.weights: dict[Format, dict[str, int]] = {}  # elements by dtype, of each format
         self.tensors: dict[Format, int] = {}
         self.tensor_names: dict[str, frozenset[str]] = {}  # of each safetensors file, by path
-        self.documents: dict[str, Any] = {}  # JSON files that other rules look at, by path
+        self.documents: dict[str, dict[str, Any]] = {}  # what other rules read of JSON files, by path
         self.paths: frozenset[str] = frozenset()
         self.about: dict[str, Any] = {}  # facts that a file states, such as the architecture
         self._counts: dict[tuple[str, Severity], int] = {}  # findings of a file; of all files under ""

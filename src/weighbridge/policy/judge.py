@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,16 +49,25 @@ class Judge:
         Raises:
             SandboxError: the conditions broke the process or its limits.
         """
-        question = msgspec.json.encode(Question(require=rule.require, when=rule.when, facts=facts))
+        try:
+            question = msgspec.json.encode(Question(require=rule.require, when=rule.when, facts=facts))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # a card may hold anything
+            raise SandboxError(f"could not write the facts as JSON: {error}") from error
         async with self._lock:
-            if not self._cell.alive:
-                await self._cell.end()
-                await self._cell.start()
-            reply = await self._cell.ask(question, timeout_s=self.rule_timeout_s)
+            reply = await self._ask(question)
         try:
             return msgspec.json.decode(reply, type=Answer)
         except msgspec.MsgspecError as error:
             raise SandboxError(f"could not read the judge's answer: {error}") from error
+
+    async def _ask(self, question: bytes) -> bytes:
+        if self._cell.alive:
+            with contextlib.suppress(SandboxError):
+                return await self._cell.ask(question, timeout_s=self.rule_timeout_s)
+            # It may have been gone before it was asked. Only what breaks a new process is the rule's own doing.
+        await self._cell.end()
+        await self._cell.start()
+        return await self._cell.ask(question, timeout_s=self.rule_timeout_s)
 
 
 def broken(error: SandboxError) -> Answer:
