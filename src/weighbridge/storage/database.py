@@ -120,6 +120,17 @@ def _match_end(sql: str) -> int:
 
 def check_params(params: Mapping[str, object]) -> Mapping[str, object]:
     """The parameters, booleans as integers. Raises: InvalidInput, for what only one of the databases would keep."""
+    for value in params.values():
+        if isinstance(value, str):
+            plain = value.isascii() and "\0" not in value
+        else:
+            plain = value is None or (type(value) is int and -_LARGEST <= value < _LARGEST)
+        if not plain:
+            return _checked(params)
+    return params
+
+
+def _checked(params: Mapping[str, object]) -> Mapping[str, object]:
     checked = dict(params)
     for name, value in params.items():
         if isinstance(value, bool):
