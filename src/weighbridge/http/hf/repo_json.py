@@ -16,6 +16,7 @@ import msgspec
 
 from weighbridge.accounts import ANONYMOUS, Reader
 from weighbridge.bootstrap import Hub
+from weighbridge.http.hf.measured import config_json, measured_facts, safetensors_json
 from weighbridge.http.hf.times import rfc3339
 from weighbridge.hub.access import visible_revision
 from weighbridge.hub.audience import Audience
@@ -41,6 +42,8 @@ class Parts:
     tags: msgspec.Raw
     pipeline_tag: str | None
     library_name: str | None
+    measured: dict[str, Any]
+    """``safetensors`` and ``config``, where the hub measured them."""
 
     @property
     def size_bytes(self) -> int:
@@ -64,14 +67,17 @@ class RevisionParts:
         if parts is not None:
             self._kept.move_to_end(key)
             return parts
-        files = await all_files(hub.db, revision) if isinstance(revision, Commit) else []
-        parts = make_parts(revision, files, blobs=blobs)
+        if isinstance(revision, Commit):
+            files = await all_files(hub.db, revision)
+            parts = make_parts(revision, files, facts=await measured_facts(hub, revision, files), blobs=blobs)
+        else:
+            parts = make_parts(revision, (), facts={}, blobs=blobs)
         self._keep(key, parts)
         return parts
 
     def _keep(self, key: tuple[str, str, str], parts: Parts) -> None:
-        if parts.size_bytes > self._max_bytes // 4:
-            return
+        if key in self._kept or parts.size_bytes > self._max_bytes // 4:
+            return  # made twice at the same time, or too big to keep
         self._kept[key] = parts
         self._size_bytes += parts.size_bytes
         while self._size_bytes > self._max_bytes:
@@ -79,9 +85,10 @@ class RevisionParts:
             self._size_bytes -= dropped.size_bytes
 
 
-def make_parts(revision: Commit | Outline, files: Iterable[File], *, blobs: bool) -> Parts:
-    """The encoded parts of a revision that has these files."""
+def make_parts(revision: Commit | Outline, files: Iterable[File], *, facts: Mapping[str, Any], blobs: bool) -> Parts:
+    """The encoded parts of a revision that has these files, of which the hub measured these facts."""
     listed = list(files)
+    measured = {"safetensors": safetensors_json(facts), "config": config_json(facts)}
     card = revision.card
     return Parts(
         siblings=msgspec.Raw(_encode([sibling(file, blobs=blobs) for file in listed])),
@@ -89,6 +96,7 @@ def make_parts(revision: Commit | Outline, files: Iterable[File], *, blobs: bool
         tags=msgspec.Raw(_encode(tags_of(card, listed))),
         pipeline_tag=_text(card, "pipeline_tag"),
         library_name=_text(card, "library_name"),
+        measured={key: value for key, value in measured.items() if value},
     )
 
 
@@ -143,6 +151,7 @@ async def describe(
         known["cardData"] = of.card
     if isinstance(revision, Commit):
         known["usedStorage"] = revision.size_bytes
+        known |= of.measured
         if siblings or "siblings" in expand:
             known["siblings"] = of.siblings
     if expand:

@@ -9,6 +9,7 @@ One dictionary look-up by verb, instead of a regular expression a route: this is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -24,6 +25,7 @@ from weighbridge.errors import InvalidInput, RepoNotFound
 from weighbridge.http.auth import reader_of
 from weighbridge.http.errors import MethodNotAllowed, NotImplementedHere, not_found
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 REPO_TYPES = {"models": "model", "datasets": "dataset"}
 ABSENT_TYPES = frozenset({"spaces", "kernels", "buckets"})
 """Kinds of repo that the Hugging Face Hub has and this hub has not: answered 501, in words."""
@@ -175,7 +177,7 @@ def printable(text: str) -> str:
     Raises:
         InvalidInput: it holds a control character (NUL cannot even be asked of PostgreSQL).
     """
-    if any(c < " " or c == "\x7f" for c in text):
+    if _CONTROL.search(text):
         raise InvalidInput("could not read the request: it holds control characters")
     return text
 
