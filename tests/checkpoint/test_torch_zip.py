@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 
 import pytest
@@ -138,3 +139,37 @@ def test_every_cut_is_refused():
     for size in range(len(data)):
         with pytest.raises(Malformed):
             read_torch_zip(region(data[:size]))
+
+
+def with_zip64_end(
+    data: bytes, *, count: int | None = None, size: int | None = None, end_at: int | None = None
+) -> bytes:
+    """The archive with the zip64 records before its end, as torch always writes them."""
+    end = data[-22:]
+    members, directory_bytes, directory_at = struct.unpack("<HLL", end[10:20])
+    members = members if count is None else count
+    directory_bytes = directory_bytes if size is None else size
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, members, members, directory_bytes, directory_at)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(data) - 22 if end_at is None else end_at, 1)
+    return data[:-22] + wide + locator + end
+
+
+def test_zip64_end_records_pass():
+    assert read_torch_zip(region(with_zip64_end(torch_zip()))).tensors == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (with_zip64_end(torch_zip(), count=1), "the two end records disagree"),
+        (with_zip64_end(torch_zip(), size=46), "the two end records disagree"),
+        (with_zip64_end(torch_zip(), end_at=0), "the zip64 locator points elsewhere"),
+        (changed(with_zip64_end(torch_zip()), b"PK\x06\x06", b"PK\x06\x05"), "the zip64 end record does not hold"),
+        (torch_zip()[:-12] + b"\xff\xff" + torch_zip()[-10:], "several parts"),
+        (torch_zip()[:-10] + b"\xff\xff\xff\xff" + torch_zip()[-6:], "zip64 archive without its locator"),
+        (torch_zip()[:-10] + b"\0\0\0\0" + torch_zip()[-6:], "a directory of 4 members in 0 bytes"),
+    ],
+)
+def test_end_records_that_disagree_are_refused(data: bytes, reason: str):
+    with pytest.raises(Malformed, match=reason):
+        read_torch_zip(region(data))
