@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from weighbridge.errors import Conflict, StorageError, StorageFull
+from weighbridge.errors import Conflict, StorageError, StorageFull, WeighbridgeError
 from weighbridge.storage.database import (
     OpenTransactions,
     Row,
@@ -28,6 +28,7 @@ from weighbridge.storage.database import (
 )
 
 BUSY_TIMEOUT_S = 30.0
+MAX_KNOWN_STATEMENTS = 4096
 _FIRST_CODE_BYTE = 0xFF
 _CONFLICTS = (
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -48,6 +49,8 @@ class SqliteDatabase:
             self._writer = _connect(path)
             self._reader = _connect(path)
             self._reader.execute("PRAGMA query_only = 1")
+            self._reader.row_factory = None  # reads are the hot path: see _columns_of
+        self._columns: dict[str, tuple[str, ...]] = {}  # owned by the event loop's thread; emptied by migrate
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
         self._lock = asyncio.Lock()
         self._open = OpenTransactions()
@@ -57,19 +60,37 @@ class SqliteDatabase:
         if not is_read(sql):
             async with self.transaction() as session:
                 return await session.one(sql, **params)
-        with _errors():
+        try:
             cursor = self._reader.execute(sql, check_params(params))
             row = cursor.fetchone()
             cursor.close()  # an unfinished cursor would hold its snapshot, and keep the WAL from being cut
-            return row
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        return None if row is None else dict(zip(self._columns_of(sql, cursor), row, strict=True))
 
     async def all(self, sql: str, **params: object) -> list[Row]:
         """Every row."""
         if not is_read(sql):
             async with self.transaction() as session:
                 return await session.all(sql, **params)
-        with _errors():
-            return self._reader.execute(sql, check_params(params)).fetchall()
+        try:
+            cursor = self._reader.execute(sql, check_params(params))
+            rows = cursor.fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        if not rows:
+            return []
+        names = self._columns_of(sql, cursor)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _columns_of(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
+        """Names of the columns; a statement of ours has the same ones every time, so they are asked for once."""
+        names = self._columns.get(sql)
+        if names is None:
+            names = tuple(column[0] for column in cursor.description or ())
+            if len(self._columns) < MAX_KNOWN_STATEMENTS:
+                self._columns[sql] = names
+        return names
 
     async def run(self, sql: str, **params: object) -> int:
         """Number of rows changed."""
@@ -106,6 +127,7 @@ class SqliteDatabase:
                     await session.run(statement)
                 await session.run("INSERT INTO schema_version (version) VALUES (:v)", v=version)
             applied.append(version)
+        self._columns.clear()
         return applied
 
     async def close(self) -> None:
@@ -160,15 +182,17 @@ class _SqliteSession:
 def _errors() -> Generator[None, None, None]:
     try:
         yield
-    except sqlite3.IntegrityError as error:
-        if error.sqlite_errorcode in _CONFLICTS:
-            raise Conflict(f"could not change the database: {error}") from error
-        raise StorageError(f"could not change the database: {error}") from error
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & _FIRST_CODE_BYTE
-        if code == sqlite3.SQLITE_FULL:
-            raise StorageFull(f"could not write metadata: {error}") from error
-        raise StorageError(f"could not use the database: {error}") from error
+        raise _translated(error) from error
+
+
+def _translated(error: sqlite3.Error) -> WeighbridgeError:
+    if isinstance(error, sqlite3.IntegrityError):
+        kind = Conflict if error.sqlite_errorcode in _CONFLICTS else StorageError
+        return kind(f"could not change the database: {error}")
+    if getattr(error, "sqlite_errorcode", 0) & _FIRST_CODE_BYTE == sqlite3.SQLITE_FULL:
+        return StorageFull(f"could not write metadata: {error}")
+    return StorageError(f"could not use the database: {error}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
