@@ -48,9 +48,23 @@ def test_public_under_the_open_policy(running_hub: RunningHub, library: Library)
     info = library.api().model_info("guest/opening")
     assert {file.rfilename for file in info.siblings or []} > {*FILES, "model.sig", ".release/attestations.jsonl"}
     assert (info.private, info.gated) == (False, False)
+    api.update_repo_settings("guest/opening", private=True)
+    with pytest.raises(RepositoryNotFoundError):
+        library.api().model_info("guest/opening")
+
+
+def test_public_under_a_strict_policy_says_what_is_missing(running_hub: RunningHub, library: Library) -> None:
+    api = library.api("guest")
+    api.create_repo("guest/strict", private=True)
+    fill(running_hub, library, "guest/strict")
+    running_hub.inside(lambda hub: hub.db.run("UPDATE repo SET policy = 'responsible' WHERE name = 'strict'"))
     with pytest.raises(HfHubHTTPError) as caught:
-        api.update_repo_settings("guest/opening", private=True)
-    assert caught.value.response.status_code == 409
+        api.update_repo_settings("guest/strict", private=False)
+    answer = caught.value.response
+    assert (answer.status_code, answer.headers["X-Error-Code"]) == (403, "Refused")
+    assert "Two reviewers other than the author agree" in answer.json()["missing"]
+    with pytest.raises(RepositoryNotFoundError):
+        library.api().model_info("guest/strict")
 
 
 def test_gated_under_the_open_policy(running_hub: RunningHub, library: Library) -> None:

@@ -5,7 +5,6 @@ from starlette.types import ASGIApp
 
 from tests.http.asgi import Answer, call
 from tests.http.seed import Seed, model_files
-from weighbridge.accounts import Role
 
 
 async def create(app: ASGIApp, token: str | None, **wish: object) -> Answer:
@@ -94,27 +93,12 @@ async def test_an_empty_repo_may_wish_as_it_likes(app: ASGIApp, seed: Seed) -> N
     assert (await call(app, "GET", "/api/models/alice/tiny")).status == 401
 
 
-async def test_what_is_out_is_not_called_back_by_a_setting(app: ASGIApp, seed: Seed) -> None:
+async def test_private_and_gated_turn_the_dials_down_at_once(app: ASGIApp, seed: Seed) -> None:
     repo = await seed.repo("alice/tiny", by="alice")
     await seed.release(repo, await seed.commit(repo, model_files(), by="alice"), by="alice")
-    for wish in ({"visibility": "private"}, {"gated": "manual"}):
-        answer = await settings(app, seed.tokens["alice"], "alice/tiny", **wish)
-        assert answer.status == 409
-        assert "weighbridge withdraw" in answer.json["hint"]
+    assert (await settings(app, seed.tokens["alice"], "alice/tiny", gated="manual")).status == 200
     info = (await call(app, "GET", "/api/models/alice/tiny")).json
-    assert (info["private"], info["gated"]) == (False, False)
-
-
-async def test_going_public_under_a_strict_policy_says_what_is_missing(app: ASGIApp, seed: Seed) -> None:
-    await seed.organisation("acme", by="alice")
-    await seed.hub.db.run("UPDATE account SET policy = 'responsible' WHERE name = 'acme'")
-    await seed.member("bob", "acme", Role.WRITE)
-    repo = await seed.repo("acme/tiny", by="bob")
-    await seed.commit(repo, model_files(), by="bob")
-    answer = await settings(app, seed.tokens["bob"], "acme/tiny", visibility="public")
-    assert (answer.status, answer.header("x-error-code")) == (403, "Refused")
-    assert answer.json["missing"]
-    assert "weighbridge release" in answer.json["hint"]
-    assert (await call(app, "GET", "/api/models/acme/tiny")).status == 401
-    rows = await seed.hub.db.all("SELECT number FROM release")
-    assert rows == []
+    assert (info["private"], info["gated"]) == (False, "manual")
+    assert (await call(app, "GET", "/alice/tiny/resolve/main/config.json")).status == 401
+    assert (await settings(app, seed.tokens["alice"], "alice/tiny", visibility="private")).status == 200
+    assert (await call(app, "GET", "/api/models/alice/tiny")).status == 401
