@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.release.making import desk_of, person, put, repo_of, to_the_gate
+from tests.release.making import CARD, desk_of, model, person, put, repo_of, to_the_gate
 from tests.release.test_transition import order
 from weighbridge.accounts import Role, ScopeKind, grant_role
 from weighbridge.bootstrap import Hub
@@ -88,6 +88,29 @@ async def test_neither_the_author_nor_who_is_no_reviewer(hub: Hub) -> None:
         with pytest.raises(NotAllowed, match="is no reviewer"):
             await sign_approval(desk, order(row, mallory))
         await sign_approval(desk, order(row, alice, "reject"))
+        assert await decide_release(desk, row["id"]) == "shut"
+
+
+async def test_nor_who_pushed_a_file_of_it_that_a_colleague_puts_forward(hub: Hub) -> None:
+    alice, bob = await person(hub, "alice"), await person(hub, "bob")
+    carol = await person(hub, "carol", reviewer=True)
+    repo = await repo_of(hub, alice)
+    for reader in (bob, carol):
+        await grant_role(
+            hub.db, account_id=reader.require_account().id, scope=ScopeKind.REPO, scope_id=repo.id, role=Role.WRITE,
+            now_ms=1,
+        )  # fmt: skip
+    await put(hub, repo, carol, policy="responsible")
+    async with desk_of(hub) as desk:
+        row = (await put(hub, repo, bob, model() | {"README.md": CARD + b"By Bob.\n"}, policy="responsible")).row
+        assert await to_the_gate(desk, row["id"]) == "waits"
+        with pytest.raises(NotAllowed, match="pushed a file of it"):
+            await sign_approval(desk, order(row, carol))
+        documents = await need_statement(hub.db, row["id"], Kind.DOCUMENTS)
+        facts = open_envelope(documents.text, [desk.release_key.public_key()])["predicate"]["facts"]
+        assert carol.require_account().uri in facts["release"]["authors"]
+        assert alice.require_account().uri not in facts["release"]["authors"]  # who only made the repo pushed nothing
+        await sign_approval(desk, order(row, carol, "reject"))
         assert await decide_release(desk, row["id"]) == "shut"
 
 

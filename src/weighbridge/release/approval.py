@@ -11,7 +11,7 @@ from msgspec import Struct
 from weighbridge.accounts import Role, get_account, roles_on_repo
 from weighbridge.errors import Conflict, InvalidInput, NotAllowed, PreconditionFailed
 from weighbridge.evidence.statement import Kind
-from weighbridge.release.case import Case, authors_of, find_statement
+from weighbridge.release.case import Case, find_statement
 from weighbridge.release.names import ReleaseState, Verdict
 from weighbridge.storage.database import Session, load_queries
 
@@ -49,10 +49,10 @@ async def check_approval(session: Session, case: Case, order: ApprovalOrder) -> 
             f"{which}: {account.name} is no reviewer",
             hint="An admin of the organisation can give the role 'reviewer'.",
         )
-    if order.verdict == Verdict.APPROVE and account.id in authors_of(case):
+    if order.verdict == Verdict.APPROVE and account.id in case.authors:
         raise NotAllowed(
-            f"{which}: {account.name} is its author",
-            hint="Ask somebody else: an author's own approval does not count.",
+            f"{which}: {account.name} is its author, or pushed a file of it",
+            hint="Ask somebody else: the approval of who put it forward, or pushed a file of it, does not count.",
         )
     said = await session.one(QUERIES["approval_by_account"], release_id=case.id, account_id=account.id)
     if said is not None:

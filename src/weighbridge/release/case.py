@@ -9,7 +9,6 @@ Each step reads it anew, so that one that resumes after a crash sees what is tru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -19,10 +18,12 @@ from weighbridge.evidence.envelope import Envelope
 from weighbridge.evidence.statement import Kind, Subject, Transition, transition_of
 from weighbridge.hub.commit import Commit, find_commit
 from weighbridge.hub.files import File, all_files
+from weighbridge.hub.git import GITATTRIBUTES
 from weighbridge.hub.naming import Repo, get_repo
 from weighbridge.storage.database import Row, Session, load_queries
 
 QUERIES = load_queries("weighbridge.release")
+_MADE_BY_THE_HUB = hashlib.sha256(GITATTRIBUTES).hexdigest()
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Case(Struct, frozen=True, kw_only=True):
     author: Account
     candidate: Commit
     files: list[File]
+    authors: dict[str, str]  # account URI by account id, of who put it forward and of who pushed what is in it
 
     @property
     def id(self) -> str:
@@ -83,12 +85,14 @@ async def read_case(session: Session, release_id: str) -> Case:
     candidate = await find_commit(session, repo, row["candidate_oid"]) if repo else None
     if repo is None or candidate is None:
         raise NotFound(f"could not find the candidate of release {release_id}: its repo is gone")
+    author = await get_account(session, row["author_id"])
     return Case(
         row=row,
         repo=repo,
-        author=await get_account(session, row["author_id"]),
+        author=author,
         candidate=candidate,
         files=await all_files(session, candidate),
+        authors={author.id: author.uri, **await _pushed_by(session, candidate)},
     )
 
 
@@ -155,6 +159,16 @@ async def need_document(session: Session, release_id: str, path: str) -> str:
     return content
 
 
-def authors_of(case: Case) -> Sequence[str]:
-    """Account ids of the release's authors: who put it forward, and who pushed its candidate."""
-    return (case.row["author_id"], case.candidate.author_id)
+async def _pushed_by(session: Session, candidate: Commit) -> dict[str, str]:
+    """Account URI by account id of who pushed the candidate, or, in an earlier commit, a file that is in it.
+
+    Else a reviewer's own weights would count as somebody else's as soon as a colleague changed the README.
+    """
+    pusher = await get_account(session, candidate.author_id)
+    rows = await session.all(
+        QUERIES["authors_of_files"],
+        repo_id=candidate.repo_id,
+        commit_oid=candidate.oid,
+        made_by_the_hub=_MADE_BY_THE_HUB,
+    )
+    return {pusher.id: pusher.uri, **{row["id"]: row["uri"] for row in rows}}

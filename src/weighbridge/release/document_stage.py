@@ -96,6 +96,16 @@ def _statement(
         case.subject,
         attester=desk.public_url,
         references=references,
-        release={"author": case.author.uri, "type": case.repo.type},
+        release=_release(case),
         documents={"sums": True, "bom": True, "card": facts},
     )
+
+
+def _release(case: Case) -> dict[str, object]:
+    """Whose it is; ``authors`` only where more than who put it forward pushed what is in it."""
+    authors = sorted(case.authors.values())
+    return {
+        "author": case.author.uri,
+        "type": case.repo.type,
+        **({"authors": authors} if len(authors) > 1 else {}),
+    }

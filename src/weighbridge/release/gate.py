@@ -20,7 +20,7 @@ from weighbridge.evidence.envelope import Envelope, read_envelope
 from weighbridge.evidence.facts import policy_facts
 from weighbridge.evidence.statement import Kind
 from weighbridge.policy import Decision, RuleVerdict, decide, load_policy
-from weighbridge.release.case import Case, authors_of, need_statement
+from weighbridge.release.case import Case, need_statement
 from weighbridge.release.desk import Desk
 from weighbridge.release.names import Verdict
 from weighbridge.storage.database import Row, Session, load_queries
@@ -103,6 +103,6 @@ def in_words(rule: RuleVerdict) -> str:
 async def _stands(session: Session, case: Case, row: Row) -> bool:
     if row["disabled_ms"] is not None:
         return False
-    if row["verdict"] == Verdict.APPROVE and row["account_id"] in authors_of(case):
+    if row["verdict"] == Verdict.APPROVE and row["account_id"] in case.authors:
         return False
     return Role.REVIEWER in await roles_on_repo(session, row["account_id"], case.repo)

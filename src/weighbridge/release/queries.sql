@@ -74,6 +74,22 @@ WHERE repo_id = :repo_id AND commit_oid = :commit_oid AND kind <> 'directory' OR
 -- name: commit_author
 SELECT author_id FROM git_commit WHERE repo_id = :repo_id AND oid = :oid
 
+-- name: authors_of_files
+-- Who first pushed each file that is in this commit, whatever its path was then; not the .gitattributes of a new repo.
+WITH carrying AS (
+  SELECT f.sha256, c.author_id, c.committed_ms
+  FROM revision_file f JOIN git_commit c ON c.repo_id = f.repo_id AND c.oid = f.commit_oid AND c.kind = 'author'
+  WHERE f.repo_id = :repo_id AND f.sha256 IN (
+    SELECT own.sha256 FROM revision_file own
+    WHERE own.repo_id = :repo_id AND own.commit_oid = :commit_oid AND own.kind <> 'directory'
+      AND own.sha256 <> :made_by_the_hub)
+), earliest AS (
+  SELECT sha256, MIN(committed_ms) AS committed_ms FROM carrying GROUP BY sha256
+)
+SELECT DISTINCT a.id, a.uri FROM carrying k
+JOIN earliest e ON e.sha256 = k.sha256 AND e.committed_ms = k.committed_ms
+JOIN account a ON a.id = k.author_id
+
 -- name: drop_findings
 DELETE FROM finding WHERE release_id = :release_id
 
