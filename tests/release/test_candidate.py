@@ -130,3 +130,13 @@ async def test_a_token_without_write_is_not_enough(hub: Hub) -> None:
     reader = Reader(account=alice.account, scopes=frozenset({"read"}))
     with pytest.raises(NotAllowed):
         await put_forward(hub.db, hub.blobs, repo, reader, Wish(files=[]), hub_policy="open", now_ms=1)
+
+
+async def test_a_long_gitattributes_is_refused_before_it_is_read(hub: Hub) -> None:
+    alice = await person(hub, "alice")
+    repo = await repo_of(hub, alice)
+    wished = await bring(hub, repo, alice.require_account(), {".gitattributes": b"#" * (1 << 20) + b"\n"})
+    await hub.db.run("UPDATE uploaded_blob SET sha256 = :none WHERE size_bytes > 1048576", none="0" * 64)
+    wish = Wish(files=[WishedFile(path=".gitattributes", sha256="0" * 64, size_bytes=wished[0].size_bytes)])
+    with pytest.raises(UnprocessableFile, match="at most 1048576 are read"):  # not that the bytes are not there
+        await put_forward(hub.db, hub.blobs, repo, alice, wish, hub_policy="open", now_ms=1)

@@ -32,6 +32,8 @@ from weighbridge.storage.database import Database, Row, Session, in_transaction,
 
 QUERIES = load_queries("weighbridge.release")
 MAX_MESSAGE_CHARS = 10_000
+MAX_TEXT_BYTES = 1 << 20
+"""Of a README.md or .gitattributes that is read whole, into the memory of the web process."""
 DEFAULT_MESSAGE = "Release with weighbridge"
 
 
@@ -76,7 +78,7 @@ async def put_forward(
     dials = _check_dials(wish)
     files = await _check_files(db, repo, reader, wish)
     policy = await policy_of(db, repo, asked=wish.policy, hub_policy=hub_policy)
-    texts = {file.path: await blobs.read(file.sha256) for file in texts_needed(files)}
+    texts = {file.path: await blobs.read(file.sha256) for file in _short_texts(files)}
     message = wish.message.strip()[:MAX_MESSAGE_CHARS] or DEFAULT_MESSAGE
 
     async def work(tx: Session) -> Placed:
@@ -133,6 +135,17 @@ async def _check_files(db: Session, repo: Repo, reader: Reader, wish: Wish) -> l
             )
         )
     return files
+
+
+def _short_texts(files: Sequence[NewFile]) -> list[NewFile]:
+    """The files that the commit needs to read; refuses a long one before it is in memory."""
+    needed = texts_needed(files)
+    for file in needed:
+        if file.size_bytes > MAX_TEXT_BYTES:
+            raise UnprocessableFile(
+                f"could not use {file.path}: it has {file.size_bytes} bytes, at most {MAX_TEXT_BYTES} are read"
+            )
+    return needed
 
 
 def _row(
