@@ -94,6 +94,22 @@ async def test_a_person_makes_and_revokes_its_own_tokens(app: ASGIApp, seed: See
     assert (answer.status, answer.header("x-error-message")) == (401, "Invalid credentials in Authorization header")
 
 
+async def test_a_token_that_may_only_read_revokes_none_but_itself(app: ASGIApp, seed: Seed) -> None:
+    async def make(**wish: object) -> tuple[str, str]:
+        made = await call(
+            app, "POST", f"{V1}/accounts/alice/tokens", token=seed.tokens["alice"], data={"name": "x", **wish}
+        )
+        return made.json["id"], made.json["token"]
+
+    victim, _ = await make(scopes=["write"])
+    await seed.repo("alice/tiny", by="alice")
+    for wish in ({"scopes": ["read"]}, {"scopes": ["approve"]}, {"scopes": ["write"], "repo": "alice/tiny"}):
+        own, token = await make(**wish)
+        assert (await call(app, "DELETE", f"{V1}/tokens/{victim}", token=token)).status == 403
+        assert (await call(app, "DELETE", f"{V1}/tokens/{own}", token=token)).status == 204
+    assert (await call(app, "DELETE", f"{V1}/tokens/{victim}", token=seed.tokens["alice"])).status == 204
+
+
 async def test_no_token_begets_a_wider_one(app: ASGIApp, seed: Seed) -> None:
     async def make(token: str, **wish: object) -> Answer:
         data = {"name": "x", "scopes": ["read"], **wish}

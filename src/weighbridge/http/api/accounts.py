@@ -198,6 +198,11 @@ async def _revoke_token(request: Request) -> Response:
     reader = await reader_of(request)
     actor = require_account(reader)
     token_id = printable(request.path_params["id"])
+    if token_id != reader.token_id and ("write" not in reader.scopes or reader.repo_id is not None):
+        raise NotAllowed(
+            "could not revoke the token: the token that asks for it may revoke none but itself",
+            hint="Use a token with the scope 'write' that is not bound to one repo.",
+        )
     own = {token.id for token in await list_tokens(hub.db, actor.id)}
     if token_id not in own and not await _is_hub_admin(hub, reader):
         raise NotFound("could not find the token: no token has this id")

@@ -153,6 +153,7 @@ class ReleaseDesk:
     async def name_partner(self, request: Request) -> Response:
         """Names a partner of the repo."""
         repo, reader = await self._known(request)
+        await require_writer(self._hub.db, repo, reader)  # first: else anybody could ask which accounts there are
         partner = await self._account(request)
         await name_partner(self._hub.db, repo, partner.id, reader, now_ms=self._hub.clock())
         return Response(status_code=204)
@@ -160,6 +161,7 @@ class ReleaseDesk:
     async def remove_partner(self, request: Request) -> Response:
         """Takes a partner's name away."""
         repo, reader = await self._known(request)
+        await require_writer(self._hub.db, repo, reader)  # first: else anybody could ask which accounts there are
         partner = await self._account(request)
         await remove_partner(self._hub.db, repo, partner.id, reader, now_ms=self._hub.clock())
         return Response(status_code=204)
