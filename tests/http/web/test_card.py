@@ -98,3 +98,21 @@ def test_any_text_gives_harmless_html(text):
 )
 def test_the_front_matter_is_not_part_of_the_text(text, body):
     assert body_of(text) == body
+
+
+def test_formatting_that_is_never_closed_does_not_multiply():
+    text = "<p>" + "".join(f"<em id={i}>" for i in range(300)) + "<p>x" * 300
+    assert len(render_card(text, base=BASE)) < 20 * len(text)
+    half_closed = "".join(f"<em id={i}><table><tr><td></em></td></tr></table>" for i in range(300)) + "\n\nx" * 300
+    assert len(render_card(half_closed, base=BASE)) < 20 * len(half_closed)
+
+
+def test_html_that_leaves_its_elements_open_is_shown_as_text():
+    html = render_card("# Tiny\n\n" + "<div>" * 1000, base=BASE)
+    assert "<h2>Tiny</h2>" in html and "&lt;div&gt;" in html
+    assert not [tag for tag, _ in Tags(html).found if tag == "div"]
+
+
+def test_sloppy_html_is_still_html():
+    html = render_card("<div align=center><p>a<p>b<br><STRONG class=x>c</STRONG></div>\n\n<em>d</em>\n", base=BASE)
+    assert html.count("<p>") >= 2 and "<strong>c</strong>" in html and "<em>d</em>" in html and "<br>" in html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -196,7 +197,8 @@ async def _card(request: Request, opened: Opened, visible: Readable | Gated | Ca
         return ""
     raw = await hub.blobs.read(file.sha256, end=min(file.size_bytes, MAX_CARD_BYTES))
     base = f"{opened.name.path}/resolve/{visible.revision.oid}/"
-    return render_card(body_of(raw.decode("utf-8", "replace")), base=base)
+    # Off the loop: a card of the longest kind takes seconds, and anybody may have written it.
+    return await asyncio.to_thread(render_card, body_of(raw.decode("utf-8", "replace")), base=base)
 
 
 async def _release(request: Request, opened: Opened) -> ReleaseView | None:
