@@ -66,7 +66,8 @@ def _rendered(text: str, *, html: bool) -> str:
 
 
 def _tame(html: str) -> str:
-    return _FORMATTING.sub(_plain_formatting, html)
+    end = html.rfind(">") + 1  # behind it nothing can match, and each "<b" would look through all of it
+    return _FORMATTING.sub(_plain_formatting, html[:end]) + html[end:]
 
 
 def _plain_formatting(found: re.Match[str]) -> str:
