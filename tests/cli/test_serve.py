@@ -73,6 +73,8 @@ def test_metrics_count_requests_and_tell_releases_to_keepers_only(running_hub: R
     assert anonymous.headers["content-type"].startswith("text/plain")
     assert b"weighbridge_releases" not in anonymous.data
     assert b"weighbridge_releases" not in running_hub.get("/metrics", running_hub.user("metrics-reader")).data
+    assert b"sent_bytes" not in anonymous.data  # it grows by the size of what others download
+    assert b"weighbridge_http_sent_bytes" in running_hub.get("/metrics", running_hub.admin_token).data
     assert b"# TYPE weighbridge_releases gauge" in running_hub.get("/metrics", running_hub.admin_token).data
     assert (
         b"# TYPE weighbridge_releases gauge"

@@ -56,7 +56,8 @@ async def ask(tmp_path: Path, messages: list[dict[str, Any]], method: str = "GET
     except ConnectionResetError:
         assert messages[-1]["type"] == "break"
     log.flush()
-    return metrics.text().decode(), json.loads(stream.getvalue())
+    assert b"sent_bytes" not in metrics.text()
+    return (metrics.text() + metrics.keepers_text()).decode(), json.loads(stream.getvalue())
 
 
 START = {"type": "http.response.start", "status": 206, "headers": []}

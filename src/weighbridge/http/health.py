@@ -40,9 +40,10 @@ def routes(hub: Hub) -> list[BaseRoute]:
 
     async def metrics(request: Request) -> Response:
         found: Metrics | None = request.scope.get(METRICS_KEY)
-        text = (found or Metrics()).text()
+        counted = found or Metrics()
+        text = counted.text()
         if await _is_keeper(hub, request):
-            text += await _keepers_metrics(hub)
+            text += counted.keepers_text() + await _keepers_metrics(hub)
         return Response(text, headers={**NO_STORE, "Content-Type": CONTENT_TYPE_LATEST})
 
     async def trust_config(request: Request) -> Response:
