@@ -55,7 +55,6 @@ def test_plain_words_mean_what_they_mean_on_the_hub() -> None:
         "a: !custom b\n",
         "a: !!int x\n",
         "a: !!float .nan\n",
-        f"a: {'9' * 5000}\n",
         "a: 9007199254740993\n",
         "a: [\n",
         "a: 'x\n",

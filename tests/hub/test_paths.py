@@ -104,3 +104,16 @@ def test_an_accepted_path_stays_inside_of_a_folder(path: str) -> None:
     assert not is_reserved(path)
     assert "\\" not in path
     assert path.isprintable() or not any(ord(character) < 32 for character in path)
+
+
+@pytest.mark.parametrize(
+    "path", [".release /x", "model.sig.", "a./b", ".git\u200c/x", "con", "weights/NUL.txt", "a\u202eb.txt"]
+)
+def test_names_that_another_system_reads_otherwise(path):
+    with pytest.raises(UnprocessableFile):
+        check_path(path)
+
+
+@pytest.mark.parametrize("path", ["console.txt", "a.b/c", "com10", "weights/auxiliary.bin", ".gitignore"])
+def test_names_that_only_look_like_those(path):
+    assert check_path(path) == path

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from weighbridge.errors import InvalidInput
+from weighbridge.yaml_text import PlainLoader
 
 MAX_FRONT_MATTER_BYTES = 64 << 10
 MAX_DEPTH = 20
@@ -83,7 +84,7 @@ def _in_words(error: Exception) -> str:
     return "".join(char if char.isprintable() else "?" for char in words)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(PlainLoader):
     """Safe YAML without aliases, dates, repeated keys, or depth."""
 
     def __init__(self, stream: str) -> None:

@@ -10,16 +10,18 @@ import datetime
 import math
 import re
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import yaml
+
+from weighbridge.yaml_text import FastLoader
 
 MAX_FRONT_MATTER_BYTES = 64 * 1024
 MAX_NODES = 10_000
 MAX_DEPTH = 20
 MAX_README_BYTES = 1 << 20
 _FENCED = re.compile(rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = FastLoader
 
 
 def front_matter(readme: bytes) -> dict[str, object]:
@@ -36,9 +38,10 @@ def front_matter(readme: bytes) -> dict[str, object]:
         if not _is_bounded(text):
             return {}
         loaded: object = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+        plain = _plain(loaded)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError):
         return {}
-    return cast("dict[str, object]", _plain(cast("object", loaded))) if isinstance(loaded, dict) else {}
+    return cast("dict[str, object]", plain) if isinstance(plain, dict) else {}
 
 
 def card_tags(card: dict[str, object]) -> list[str]:

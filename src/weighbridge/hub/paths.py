@@ -6,11 +6,13 @@ check_path("../etc/passwd")                                  # raises
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from weighbridge.errors import UnprocessableFile
 
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 MAX_PATH_BYTES = 1024
 MAX_FILES = 100_000
 RESERVED = ("model.sig", ".release", ".eval_results", ".cache")
@@ -90,6 +92,8 @@ def _problem(path: str) -> str:
         return "use '/' between folders, not a backslash"
     if any(unicodedata.category(character) == "Cc" for character in path):
         return "it holds a control character"
+    if any(unicodedata.category(character) == "Cf" for character in path):
+        return "it holds an invisible character, which some file systems drop and screens turn text around by"
     if not unicodedata.is_normalized("NFC", path):
         return "it is not in Unicode normal form NFC"
     return _part_problem(path.split("/"))
@@ -103,6 +107,10 @@ def _part_problem(parts: list[str]) -> str:
             return f"a part of it is {part!r}"
         if part.casefold() == ".git":
             return "a part of it is '.git'"
+        if part.endswith((".", " ")):
+            return "a part of it ends in a dot or a space, which Windows drops"
+        if _DEVICE.fullmatch(part):
+            return f"a part of it is {part!r}, a device on Windows"
     return ""
 
 

@@ -21,6 +21,7 @@ import yaml
 
 from weighbridge.errors import InvalidInput
 from weighbridge.policy.condition import check_bounds
+from weighbridge.yaml_text import PlainLoader
 
 MAX_POLICY_BYTES = 64 << 10
 MAX_RULES = 100
@@ -149,7 +150,7 @@ def _refuse(cause: str) -> NoReturn:
     ) from None
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(PlainLoader):
     """No aliases (they multiply), no repeated keys (the last one would win without a word)."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from weighbridge.http.hf.card_rules import Remarks, check_metadata
 from weighbridge.http.json import answer, read_json
+from weighbridge.yaml_text import FastLoader
 
 MAX_CONTENT_BYTES = 4 << 20
 MAX_FRONT_MATTER_CHARS = 256 << 10
@@ -23,7 +24,7 @@ MAX_NODES = 10_000
 MAX_DEPTH = 32
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(?P<text>.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = FastLoader
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
