@@ -254,6 +254,16 @@ def test_a_hub_that_cheats_with_its_own_key_is_found_out(
     assert "digests" not in details and ("files" not in details or name == "files")
 
 
+def test_an_approval_in_a_role_that_has_no_say_is_none(tmp_path: Path) -> None:
+    def readers(kind: str, statement: dict[str, Any]) -> dict[str, Any]:
+        if kind in ("approval:0", "account-key:0"):
+            statement["predicate"]["roles"] = ["read"]
+        return statement
+
+    details = failing(Made(tmp_path / "tiny", change=readers).write().verify())
+    assert "roles that give no say: read" in details["approvals"]
+
+
 def test_a_decision_without_enough_approvals_fails_when_evaluated_again(tmp_path: Path) -> None:
     made = Made(
         tmp_path / "tiny", reviewers=REVIEWERS[:1], change=_edit("decision/predicate.verificationResult", "PASSED")

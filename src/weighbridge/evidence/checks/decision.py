@@ -17,6 +17,10 @@ from weighbridge.evidence.predicates import VERDICTS
 from weighbridge.evidence.statement import Transition, read_transition
 
 
+REVIEWER = "reviewer"
+"""The role in which people approve (accounts/role.py)."""
+
+
 def check_approvals(case: Case) -> str:
     """Each approval is of exactly this digest, transition and policy, by distinct people in known roles."""
     enclosed = needed(case.enclosed, "statements")
@@ -31,6 +35,8 @@ def check_approvals(case: Case) -> str:
             raise failed(f"the approval of {approval.account} is signed with the key of {key.account}")
         if not set(approval.roles) <= set(key.roles) or not approval.roles:
             raise failed(f"{key.account} approves in roles that the hub does not name")
+        if REVIEWER not in approval.roles:
+            raise failed(f"{key.account} approves in roles that give no say: {', '.join(approval.roles)}")
         if approval.policy.digest.sha256 != policy_sha256:
             raise failed(f"{key.account} approved under another policy text")
         if _transition(approval.transition) != decided:
