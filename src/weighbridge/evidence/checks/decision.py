@@ -16,7 +16,6 @@ from weighbridge.evidence.facts import policy_facts
 from weighbridge.evidence.predicates import VERDICTS
 from weighbridge.evidence.statement import Transition, read_transition
 
-
 REVIEWER = "reviewer"
 """The role in which people approve (accounts/role.py)."""
 
