@@ -18,6 +18,7 @@ from weighbridge.cli.hub_client import HubClient, parse_repo
 from weighbridge.cli.releasing.folder import walk
 from weighbridge.cli.releasing.memory import Memory
 from weighbridge.cli.releasing.sending import Sender
+from weighbridge.cli.releasing.waiting import why_still
 from weighbridge.errors import UnreadableFile
 
 pytestmark = pytest.mark.slow
@@ -144,7 +145,8 @@ def test_no_hub_is_exit_4(person, tmp_path: Path) -> None:
     name, author = person()
     folder = write_model(tmp_path / "m")
     ran = author.run("release", folder, f"{name}/m", "--hub", "http://127.0.0.1:9")
-    assert ran.code == 4 and "could not reach the hub" in ran.err
+    assert ran.code == 4
+    assert "could not reach the hub at http://127.0.0.1:9: Failed to establish a new connection" in ran.err
 
 
 def test_another_namespace_cannot_be_written(person, tmp_path: Path) -> None:
@@ -254,6 +256,48 @@ def test_a_file_that_changes_while_it_is_sent_is_named_and_nothing_is_put_forwar
         ]
         == 1
     )
+
+
+def test_a_worker_that_does_nothing_is_not_waited_for_in_silence(start_hub, tmp_path: Path) -> None:
+    hub: RunningHub = start_hub()
+    author = Person(hub, hub.user("author"), tmp_path / "home")
+    author.home.mkdir()
+    worker = hub.worker_pid
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)
+    command = [sys.executable, "-m", "weighbridge.cli.main", "release", str(write_model(tmp_path / "m")), "author/m"]
+    with subprocess.Popen(command, env=author.env, stderr=subprocess.PIPE, text=True) as release:
+        assert release.stderr is not None
+        try:
+            said = next(line for line in release.stderr if line.startswith("~ worker"))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        rest = release.stderr.read()
+    assert "no stage" in said
+    assert "The release is kept" in rest
+    assert "released author/m release 1" in rest
+    assert release.returncode == 0
+
+
+@pytest.mark.parametrize("word", ["late", "unknown"])
+def test_a_worker_that_is_away_is_named_with_what_to_do(word: str) -> None:
+    said = why_still(word, is_at_work=True)
+    assert "has not been seen" in said and "weighbridge worker" in said
+    assert why_still("ok", is_at_work=True) == ""
+
+
+def test_warnings_of_the_policy_are_told_and_nothing_missing_is_not(person, tmp_path: Path) -> None:
+    name, author = person()
+    words = ("release", write_model(tmp_path / "m"), f"{name}/m", "--policy", "responsible")
+    assert "warning, stops nothing: not met: Opened in steps" in author.run(*words, "--no-wait").err
+    command = [sys.executable, "-m", "weighbridge.cli.main", *map(str, words)]
+    with subprocess.Popen(command, env=author.env, stderr=subprocess.PIPE, text=True) as waits:
+        for reviewer in (person("reviewer")[1], person("reviewer")[1]):
+            assert reviewer.run("approve", f"{name}/m@1").code == 0
+        _, said = waits.communicate(timeout=60)
+    lines = said.splitlines()
+    heads = [number for number, line in enumerate(lines) if line.endswith("What is missing:")]
+    assert all(lines[number + 1].strip().startswith("- ") for number in heads), said
 
 
 def test_a_looser_policy_than_the_namespaces_is_refused(start_hub, tmp_path: Path) -> None:

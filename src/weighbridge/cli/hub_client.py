@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -213,4 +214,5 @@ def parse_repo(text: str, kind: str) -> RepoName:
 def _cause(error: BaseException) -> str:
     reason = getattr(error, "reason", None)
     text = str(reason if isinstance(reason, BaseException) else error)
-    return text.rpartition(">: ")[2] or type(error).__name__
+    # urllib3 puts the connection before the cause: "HTTPConnection(host='…', port=9): Failed to …".
+    return re.sub(r"^(<.*>|\w+\(.*?\)): ", "", text) or type(error).__name__

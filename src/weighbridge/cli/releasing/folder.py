@@ -75,8 +75,18 @@ def walk(folder: Path) -> Folder:
             raise UnprocessableFile(f"could not release {folder}: it has over {MAX_FILES} files")
     if not files:
         raise UnreadableFile(f"could not release {folder}: there is no file in it")
-    check_paths([file.path for file in files])
+    _check_paths(files)
     return Folder(files=sorted(files, key=lambda file: file.path.encode()), left_out=left_out)
+
+
+def _check_paths(files: list[LocalFile]) -> None:
+    try:
+        check_paths([file.path for file in files])
+    except UnprocessableFile as error:
+        hint = (
+            "Rename it or take it out. A folder that was downloaded from a hub has model.sig and .release: remove both."
+        )
+        raise UnprocessableFile(error.message, hint=error.hint or hint) from error
 
 
 def check_unchanged(file: LocalFile, handle: int) -> None:
