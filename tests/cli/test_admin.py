@@ -61,6 +61,8 @@ def test_an_organisation_with_roles(running_hub: RunningHub) -> None:
         (["role", "grant", "admin", "write"], 2, "InvalidInput"),
         (["role", "revoke", "admin", "admin"], 1, "Conflict"),
         (["role", "grant", "admin", "write", "--on", "no/such-repo"], 1, "NotFound"),
+        (["org", "create", "lab-y", "--policy", "nosuch"], 2, "InvalidInput"),
+        (["user", "create", "lin-y", "--policy", __file__ + "/../conftest.yaml"], 6, "UnreadableFile"),
         (["org", "create", "lab-x", "--admin", "nobody-of-that-name"], 1, "NotFound"),
     ],
 )

@@ -60,6 +60,7 @@ def test_each_command_of_the_table_is_there_and_explains_itself(name: str) -> No
     found = call(name, "--help")
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith(f"Usage: weighbridge {name}")
+    assert name == "admin" or "--json" in found.stdout
 
 
 def test_version() -> None:
@@ -131,6 +132,7 @@ def test_completion_scripts(shell: str) -> None:
     found = call("completion", shell)
     assert found.returncode == 0
     assert f"_WEIGHBRIDGE_COMPLETE={shell}_complete" in found.stdout
+    assert json.loads(call("completion", shell, "--json").stdout) == {"shell": shell, "script": found.stdout[:-1]}
 
 
 def test_completion_completes() -> None:

@@ -1,5 +1,6 @@
 """The demo as a person runs it: the whole of it, and what it says when something is not as it should be."""
 
+import json
 import os
 import re
 import socket
@@ -26,7 +27,8 @@ def run_demo(*words, **extra):
 def twice(tmp_path_factory):
     """The demo on one data folder, two times over, with its temporary files where we see them."""
     data, temporary = tmp_path_factory.mktemp("data") / "hub", tmp_path_factory.mktemp("temporary")
-    runs = [run_demo("--once", "--data", str(data), TMPDIR=str(temporary)) for _ in range(2)]
+    words = ("--once", "--data", str(data))
+    runs = [run_demo(*words, TMPDIR=str(temporary)), run_demo(*words, "--json", TMPDIR=str(temporary))]
     return runs, data, temporary
 
 
@@ -51,7 +53,9 @@ def test_a_real_model_goes_from_a_folder_to_a_checked_download(twice):
 def test_on_a_data_folder_that_has_the_release_already_it_goes_on_without_a_gate(twice):
     (_, second), _, _ = twice
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "held the release already" in second.stdout
+    assert "held the release already" in second.stderr
+    result = json.loads(second.stdout)
+    assert result["ok"] and result["page"] == f"{result['hub']}/acme/SmolLM2-135M-Instruct"
     assert "approved release" not in second.stderr
 
 

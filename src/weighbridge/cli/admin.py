@@ -36,7 +36,9 @@ def user() -> None:
 @user.command("create")
 @click.argument("name")
 @click.option("--full-name", default="", help="Shown beside the name.")
-@click.option("--policy", help="Policy of the person's namespace (default: the hub's default policy).")
+@click.option(
+    "--policy", metavar="P", help="Policy of the namespace: open, responsible or a file (default: the hub's)."
+)
 @settings_options
 @json_option
 def user_create(
@@ -44,9 +46,10 @@ def user_create(
 ) -> None:
     """Create the account NAME. Give it a token or a password next."""
     from weighbridge.accounts import create_user
+    from weighbridge.cli.policy_flag import usable_policy
 
     async def work(hub: Hub) -> Account:
-        chosen = policy or hub.settings.default_policy
+        chosen = await usable_policy(policy) or hub.settings.default_policy
         return await create_user(hub.db, name=name, full_name=full_name, policy=chosen, now_ms=hub.clock())
 
     _show_account(_on_hub(data, config, work), as_json=as_json)
@@ -83,7 +86,9 @@ def organisation() -> None:
 @click.argument("name")
 @click.option("--admin", "first_admin", metavar="ACCOUNT", help="Its first admin.")
 @click.option("--full-name", default="", help="Shown beside the name.")
-@click.option("--policy", help="Policy of its namespace (default: the hub's default policy).")
+@click.option(
+    "--policy", metavar="P", help="Policy of its namespace: open, responsible or a file (default: the hub's)."
+)
 @settings_options
 @json_option
 def org_create(
@@ -97,6 +102,7 @@ def org_create(
 ) -> None:
     """Create the organisation NAME."""
     from weighbridge.accounts import create_organisation
+    from weighbridge.cli.policy_flag import usable_policy
 
     async def work(hub: Hub) -> Account:
         creator = (await _account(hub, first_admin)).id if first_admin else None
@@ -105,7 +111,7 @@ def org_create(
             name=name,
             created_by=creator,
             full_name=full_name,
-            policy=policy or hub.settings.default_policy,
+            policy=await usable_policy(policy) or hub.settings.default_policy,
             now_ms=hub.clock(),
         )
 

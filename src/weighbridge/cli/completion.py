@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from weighbridge.cli.console import json_option, print_json
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@json_option
+def completion(shell: str, as_json: bool) -> None:
     """Print the completion script of SHELL.
 
     \b
@@ -21,4 +24,8 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(weighbridge, {}, "weighbridge", "_WEIGHBRIDGE_COMPLETE").source())
+    script = kind(weighbridge, {}, "weighbridge", "_WEIGHBRIDGE_COMPLETE").source()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+        return
+    click.echo(script)

@@ -7,15 +7,18 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from weighbridge.cli.console import REFUSED, report
+from weighbridge.cli.console import REFUSED, json_option, print_json, report
 from weighbridge.errors import InvalidInput, WeighbridgeError
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ _NEEDS = ("gguf", "huggingface_hub", "ml_dtypes", "numpy", "safetensors", "token
     "--data", type=click.Path(path_type=Path), metavar="DIR", help="The hub's data folder (default: a new one)."
 )
 @click.option("--port", type=int, default=0, help="Port to listen on (default: a free one).")
-def demo(once: bool, engine: bool, data: Path | None, port: int) -> int:
+@json_option
+def demo(once: bool, engine: bool, data: Path | None, port: int, as_json: bool) -> int:
     """Show all of it: a hub, a real small model, released, downloaded, verified.
 
     Starts a hub, makes a checkpoint folder of SmolLM2-135M-Instruct, releases it through inspection, documents, policy,
@@ -49,17 +53,21 @@ def demo(once: bool, engine: bool, data: Path | None, port: int) -> int:
     show = Show(Options(data=data, port=port, engine=engine, admin_token=admin_token), workspace)
     started = time.monotonic()
     try:
-        show.run()
-        click.secho(f"\nDone in {time.monotonic() - started:.0f} s: everything went as it should.", bold=True)
+        with _told_apart(as_json=as_json):
+            show.run()
+            took_s = time.monotonic() - started
+            click.secho(f"\nDone in {took_s:.0f} s: everything went as it should.", bold=True)
+        if as_json:
+            print_json({"ok": True, "hub": show.hub.url, "page": show.page, "took_s": round(took_s, 1)})
         if not once:
-            click.echo("The hub stays up. Ctrl-C stops it.")
+            click.echo("The hub stays up. Ctrl-C stops it.", err=as_json)
             show.hub.wait()
         show.hub.stop()
     except KeyboardInterrupt:
-        click.echo("\nStopping the hub.")
+        click.echo("\nStopping the hub.", err=as_json)
         show.hub.stop()
     except WeighbridgeError as error:
-        return _fail(show, error)
+        return _fail(show, error, as_json=as_json)
     finally:
         _clear(show, workspace)
     return 0
@@ -79,13 +87,30 @@ def require_extra() -> None:
         )
 
 
-def _fail(show: Show, error: WeighbridgeError) -> int:
+def _fail(show: Show, error: WeighbridgeError, *, as_json: bool) -> int:
     tail = show.hub.log_tail()
     if tail:
         click.secho("\nThe end of the hub's log:", bold=True, err=True)
         click.echo(tail, err=True)
-    report(error, as_json=False)
+    report(error, as_json=as_json)
     return REFUSED
+
+
+@contextmanager
+def _told_apart(*, as_json: bool) -> Generator[None]:
+    """With ``as_json`` what the demo and its commands tell goes to standard error, so that the result stands alone."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _clear(show: Show, workspace: Path) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from weighbridge.release.shown import ReleaseView
 
 AUDIENCE = click.Choice(["none", "internal", "partners", "gated", "public"])
-MAX_POLICY_BYTES = 64 << 10
 CREATE_ATTEMPTS = 6
 
 
@@ -57,6 +56,7 @@ def release(
     it goes on where it was.
     """
     from weighbridge.cli.hub_client import connect, parse_repo
+    from weighbridge.cli.policy_flag import policy_text
     from weighbridge.cli.releasing.folder import walk
     from weighbridge.cli.releasing.showing import Screen
     from weighbridge.cli.releasing.waiting import follow, read_release
@@ -65,7 +65,7 @@ def release(
     name = parse_repo(repo, kind)
     if "@" in repo:
         raise InvalidInput(f"could not release as {repo}: the hub gives a release its number")
-    wish = {"weights": weights, "inference": inference, "message": message, "policy": _policy(policy)}
+    wish = {"weights": weights, "inference": inference, "message": message, "policy": policy_text(policy)}
     with Screen() as screen:
         if document and kind == "model":
             _complete_card(folder, screen)
@@ -163,16 +163,3 @@ def _tell(client: HubClient, name: RepoName, done: ReleaseView, screen: Screen) 
             screen.say(f"- {finding.file}{at}: {finding.title}. {finding.reason} {finding.remedy}")
     screen.say(f"see {done.url}")
     return REFUSED
-
-
-def _policy(policy: str | None) -> str | None:
-    """A policy's name, or the text of the file that is named."""
-    if policy is None or not (policy.endswith((".yaml", ".yml")) or os.sep in policy):
-        return policy
-    content = Path(policy).read_bytes()
-    if len(content) > MAX_POLICY_BYTES:
-        raise InvalidInput(f"could not use {policy}: it is over {MAX_POLICY_BYTES} bytes")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"could not use {policy}: it is not UTF-8") from error

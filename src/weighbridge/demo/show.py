@@ -73,6 +73,11 @@ class Show:
         self._verify()
         self._say_where()
 
+    @property
+    def page(self) -> str:
+        """Where the hub shows the model."""
+        return f"{self.hub.url}/{REPO}"
+
     def _start_hub(self) -> None:
         self._head("Start a hub: one process tree, SQLite and a folder, nothing else")
         self.hub.start()
@@ -159,7 +164,7 @@ class Show:
 
     def _say_where(self) -> None:
         self._head("See it in a browser")
-        self._say(f"Model    {self.hub.url}/{REPO}")
+        self._say(f"Model    {self.page}")
         self._say(f"Release  {self.hub.url}/{REPO}/releases/{self._newest()['number']}")
         self._say(f"Log in at {self.hub.url}/login with the admin's token: {self._options.admin_token}")
 
