@@ -91,6 +91,15 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path) -> None:
     assert line["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [("http://models.example.org", "warn"), ("https://models.example.org", "ok"), ("http://[::1]:8720", "ok")],
+)
+def test_a_public_url_in_clear_is_warned_of(tmp_path: Path, url: str, state: str) -> None:
+    line = doctor(tmp_path, env={"WEIGHBRIDGE_PORT": "0", "WEIGHBRIDGE_PUBLIC_URL": url})["public url"]
+    assert (line["state"], "https" in line["remedy"]) == (state, state == "warn")
+
+
 def test_an_open_address_without_a_public_url(tmp_path: Path) -> None:
     line = doctor(tmp_path, env={"WEIGHBRIDGE_HOST": "0.0.0.0", "WEIGHBRIDGE_PORT": "0"})["port"]
     assert (line["state"], "public_url" in line["remedy"]) == ("warn", True)

@@ -369,6 +369,14 @@ def test_refusals_of_the_hub_are_said_in_its_words(served: Served, capsys: pytes
     )
     assert run(["verify", f"{REPO}@main"]) == 1
     assert "Access to this resource is disabled." in capsys.readouterr().err
+    body = {
+        "error": "Access to this resource is disabled.",
+        "advisory": {"id": "WB-1", "summary": "Release 1 was withdrawn", "details": "a \x1b leak"},
+    }
+    served.answers[revision] = lambda handler: _answer(handler, body, 403, X_Error_Code="WithdrawnRelease")
+    assert run(["verify", f"{REPO}@main"]) == 1
+    said = capsys.readouterr().err
+    assert "could not read it: Release 1 was withdrawn: a   leak" in said and "WB-1" in said
     served.answers[revision] = lambda handler: _answer(handler, {"error": "gated"}, 403, X_Error_Code="GatedRepo")
     assert run(["verify", f"{REPO}@main"]) == 5
 
@@ -457,6 +465,9 @@ def test_a_release_through_the_whole_house_is_verified_and_its_withdrawal_seen(
         "withdraw", "verifiers/tiny@1", "--reason", "a secret leaked", env=base | {"HF_TOKEN": running_hub.admin_token}
     )
     assert code == 0, said
+    for token in ({}, {"HF_TOKEN": author}):
+        code, said = _client("verify", "verifiers/tiny", env=base | token)
+        assert (code, "was withdrawn: a secret leaked" in said) == (1, True), said
     code, said = _client("verify", "verifiers/tiny@1", env=base)
     assert code == 1, said
     code, said = _client("verify", downloaded, "--online", env=base)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import platform
 import secrets
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -220,6 +222,22 @@ def check_port(settings: Settings) -> Line:
     return _ok("port", f"{where} is free")
 
 
+def check_public_url(settings: Settings) -> Line:
+    """Tokens do not travel in clear: readers reach the hub by https, or it is theirs alone."""
+    parts = urlsplit(settings.public_url)
+    if parts.scheme == "https" or _is_local(parts.hostname or ""):
+        return _ok("public url", settings.public_url)
+    remedy = "Put a proxy with TLS in front of the hub, and name its https address with --public-url."
+    return _warn("public url", f"{settings.public_url} is not https: tokens travel in clear", remedy)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _running_hub(settings: Settings) -> str:
     try:
         found = msgspec.json.decode(settings.hub_file.read_bytes())
@@ -283,6 +301,7 @@ CHECKS: dict[str, Callable[[Settings], Line]] = {
     "blobs": check_blobs,
     "clock": check_clock,
     "port": check_port,
+    "public url": check_public_url,
     "sandbox": check_sandbox,
     "hub": check_hub,
 }

@@ -30,6 +30,7 @@ READ_TIMEOUT_S = 120.0
 MAX_ANSWER_BYTES = 64 << 20
 GET_ATTEMPTS = 5
 PIECE_BYTES = 1 << 20
+MAX_REASON_CHARS = 1000
 
 
 class RepoName(NamedTuple):
@@ -104,7 +105,7 @@ class HubClient:
                 data = response.read(MAX_ANSWER_BYTES + 1)
                 response.drain_conn()
         except (HTTPError, OSError) as error:
-            raise HubUnreachable(f"could not reach the hub at {self.url}: {_cause(error)}") from error
+            raise HubUnreachable(f"could not reach the hub at {self.url}: {cause_of(error)}") from error
         if response.status >= 400:
             raise refusal(response.status, response.headers, data)
         if response.status >= 300 or len(data) > MAX_ANSWER_BYTES:
@@ -136,10 +137,22 @@ def refusal(status: int, headers: Mapping[str, str], data: bytes) -> Weighbridge
     if not (isinstance(kind, type) and issubclass(kind, WeighbridgeError)):
         return HubUnreachable(f"could not get an answer: {message} (HTTP {status})", hint=hint)
     if kind is errors.WithdrawnRelease:
-        return errors.WithdrawnRelease(message, advisory=said.get("advisory") or {}, hint=hint)
+        return _withdrawn(message, said.get("advisory"), hint)
     if kind is errors.Refused:
         return errors.Refused(message, missing=tuple(said.get("missing") or ()), hint=hint)
     return kind(message, hint=hint)
+
+
+def _withdrawn(message: str, found: object, hint: str) -> errors.WithdrawnRelease:
+    """The hub's words are those that other clients know, and say little; its advisory says what is gone and why."""
+    advisory = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    summary, details = str(advisory.get("summary") or ""), str(advisory.get("details") or "")
+    if not summary:
+        return errors.WithdrawnRelease(message, advisory=advisory, hint=hint)
+    words = f"could not read it: {summary[:200]}: {details[:MAX_REASON_CHARS]}".rstrip(": ")
+    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    hint = f"Use none of it. The advisory is {str(advisory.get('id'))[:40]!r}."
+    return errors.WithdrawnRelease(words, advisory=advisory, hint=hint)
 
 
 def find_hub(flag: str | None, environ: Mapping[str, str]) -> str:
@@ -211,7 +224,8 @@ def parse_repo(text: str, kind: str) -> RepoName:
     return RepoName(kind, name, release or "latest")
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
+    """Why a connection failed, in the words of the system, without urllib3's own around them."""
     reason = getattr(error, "reason", None)
     text = str(reason if isinstance(reason, BaseException) else error)
     # urllib3 puts the connection before the cause: "HTTPConnection(host='…', port=9): Failed to …".

@@ -160,6 +160,6 @@ def _tell(client: HubClient, name: RepoName, done: ReleaseView, screen: Screen) 
     for finding in done.findings:
         if finding.severity == "block":
             at = f" at byte {finding.at_byte}" if finding.at_byte is not None else ""
-            screen.say(f"- {finding.file}{at}: {finding.title}. {finding.reason} {finding.remedy}")
+            screen.say(f"- {finding.file}{at}: {finding.title}. {finding.reason.rstrip('.')}. {finding.remedy}")
     screen.say(f"see {done.url}")
     return REFUSED

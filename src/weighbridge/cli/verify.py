@@ -135,9 +135,16 @@ def _parse(target: str) -> tuple[str, str]:
 
 
 def _newest(hub: HubReader, repo: str) -> str:
-    """Commit of the newest release that is out: for a writer, ``main`` is the branch's tip, which may be unreleased."""
-    out = [one for one in hub.releases(repo) if one.get("state") == "released" and isinstance(one.get("commit"), str)]
-    return str(out[0]["commit"]) if out else "main"
+    """Commit of the newest release that is out: for a writer, ``main`` is the branch's tip, which may be unreleased.
+
+    If none is, that of the newest one withdrawn, so that its holders are told so.
+    """
+    found = [one for one in hub.releases(repo) if isinstance(one.get("commit"), str)]
+    for state in ("released", "withdrawn"):
+        for one in found:
+            if one.get("state") == state:
+                return str(one["commit"])
+    return "main"
 
 
 def _token() -> str | None:

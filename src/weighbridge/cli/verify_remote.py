@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from weighbridge.cli.console import HubUnreachable
-from weighbridge.cli.hub_client import CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, READ_TIMEOUT_S, refusal
+from weighbridge.cli.hub_client import CONNECT_TIMEOUT_S, MAX_ANSWER_BYTES, READ_TIMEOUT_S, cause_of, refusal
 from weighbridge.evidence.held import MAX_PROOF_BYTES, PIECE_BYTES, Held, OnBytes, is_proof
 from weighbridge.evidence.sums import MAX_FILES
 
@@ -181,7 +181,7 @@ class HubReader:
             try:
                 response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
             except (HTTPError, OSError) as error:
-                raise HubUnreachable(f"could not reach the hub at {self.url}: {_cause(error)}") from error
+                raise HubUnreachable(f"could not reach the hub at {self.url}: {cause_of(error)}") from error
             location = response.headers.get("Location")
             if response.status < 300:
                 return response
@@ -196,7 +196,7 @@ class HubReader:
         try:
             data = response.read(MAX_ANSWER_BYTES + 1)
         except (HTTPError, OSError) as error:
-            raise HubUnreachable(f"could not reach the hub at {self.url}: {_cause(error)}") from error
+            raise HubUnreachable(f"could not reach the hub at {self.url}: {cause_of(error)}") from error
         if len(data) > MAX_ANSWER_BYTES:
             raise self._nonsense("an answer is too long")
         return data
@@ -232,9 +232,3 @@ class HubReader:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _cause(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    text = str(reason if isinstance(reason, BaseException) else error)
-    return text.rpartition(">: ")[2] or type(error).__name__
