@@ -102,6 +102,10 @@ class StorageError(WeighbridgeError):
     """A store answered in a way that it should not (HTTP 500)."""
 
 
+class Unavailable(StorageError):
+    """A part of the hub does not answer now, and will when it is up again (HTTP 503)."""
+
+
 class DigestMismatch(InvalidInput):
     """The bytes are not the ones that their digest names."""
 

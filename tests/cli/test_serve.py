@@ -202,6 +202,7 @@ def test_a_port_in_use_is_refused_and_makes_no_hub(tmp_path: Path) -> None:
             "could not listen on no.such.host.invalid:8720",
         ),
         (["--data", "{tmp}/hub", "--config", "{tmp}/no.toml"], {}, "does not exist"),
+        (["--data", "{tmp}/hub", "--port", "0", "--default-policy", "nosuch"], {}, "no such policy"),
         (["--data", "{tmp}/hub", "--port", "0"], {"WEIGHBRIDGE_DATABASE_URL": "mysql://h/d"}, "database_url"),
     ],
 )

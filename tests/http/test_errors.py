@@ -43,6 +43,7 @@ CASES = [
     (errors.PreconditionFailed("x"), 412, "PreconditionFailed"),
     (errors.Refused("x", missing=("a",)), 403, "Refused"),
     (errors.StorageFull("x"), 507, "StorageFull"),
+    (errors.Unavailable("x"), 503, "Unavailable"),
     (errors.DigestMismatch("x"), 400, "DigestMismatch"),
     (NotImplementedHere("x"), 501, "WeighbridgeError"),
     (MethodNotAllowed("x", allow="GET"), 405, "WeighbridgeError"),

@@ -291,3 +291,10 @@ def test_the_old_format_of_torch_is_named(tmp_path: Path):
     old = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
     inspection = inspect_all(tmp_path, {"pytorch_model.bin": old})
     assert any("torch before 1.6" in finding.reason for finding in inspection.findings)
+
+
+def test_a_safetensors_header_of_4_gb_is_named_for_what_it_is(tmp_path: Path):
+    contents = {"model.safetensors": (1 << 32).to_bytes(8, "little") + b"\0" * 64}
+    [finding] = [one for one in inspect_all(tmp_path, contents).findings if one.severity is Severity.BLOCK]
+    assert (finding.rule, finding.file) == ("safetensors-structure", "model.safetensors")
+    assert "4294967296" in finding.reason.replace(",", "")

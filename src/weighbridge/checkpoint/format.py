@@ -97,6 +97,8 @@ def sniff(region: Region, path: str) -> Format:
         return _kind_of_text(region, suffix)
     if suffix == ".model":
         return Format.SENTENCEPIECE
+    if suffix == ".safetensors":
+        return Format.SAFETENSORS  # a broken one: its reader says where
     return Format.UNREAD if Format.UNREAD in expected_formats(path) else Format.UNKNOWN
 
 

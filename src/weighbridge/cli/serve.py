@@ -67,8 +67,10 @@ def serve(data: Path | None, config: Path | None, as_json: bool, **flags: object
 
 async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool) -> None:
     from weighbridge.bootstrap import close_hub, first_run, open_hub
+    from weighbridge.cli.policy_flag import usable_policy
     from weighbridge.cli.worker_child import WorkerChild
 
+    await usable_policy(settings.default_policy)
     hub = await open_hub(settings)
     worker = WorkerChild(settings) if settings.role == "all" else None
     keeping: asyncio.Task[None] | None = None

@@ -32,6 +32,7 @@ _STATUS: dict[type[Exception], int] = {
     errors.PreconditionFailed: 412,
     errors.Refused: 403,
     errors.StorageFull: 507,
+    errors.Unavailable: 503,
 }
 _ANONYMOUS_STATUS: dict[type[Exception], int] = {errors.RepoNotFound: 401, errors.GatedRepo: 401}
 """As the Hugging Face Hub does: who is not logged in is asked to, whether the repo exists or not."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from weighbridge import errors
-from weighbridge.errors import StorageError, WeighbridgeError
+from weighbridge.errors import StorageError, Unavailable, WeighbridgeError
 from weighbridge.release.approval import ApprovalOrder
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
 from weighbridge.release.sqlite_clock import teach_unixepoch
@@ -64,7 +64,7 @@ class ReleaseQueue:
         """Returns once a worker has signed this approval.
 
         Raises:
-            StorageError: none did in time.
+            Unavailable: none did in time.
             WeighbridgeError: what the worker refused it for.
         """
         args = msgspec.to_builtins(order)
@@ -73,7 +73,7 @@ class ReleaseQueue:
         try:
             answer = await asyncio.wait_for(handle.get_result(polling_interval_sec=POLL_S), ANSWER_TIMEOUT_S)
         except TimeoutError as error:
-            raise StorageError(
+            raise Unavailable(
                 "could not sign the approval yet: no worker answered; it will be signed when one does",
                 hint="Look at the release in a while, and tell the people who run this hub.",
             ) from error
@@ -94,7 +94,7 @@ class ReleaseQueue:
         try:
             return await client.enqueue_async(cast("Any", options), *args)
         except Exception as error:  # whatever its database raises, it means the same to who asks
-            raise StorageError(f"could not queue the {workflow}: {error}") from error
+            raise Unavailable(f"could not queue the {workflow}: {error}") from error
 
     async def _open(self) -> DBOSClient:
         async with self._opening:
@@ -104,7 +104,7 @@ class ReleaseQueue:
                     self._client = await asyncio.to_thread(_connect, self._url)
                 except Exception as error:  # tables that are not there yet, a database that is not up yet
                     if time.monotonic() > deadline:
-                        raise StorageError(f"could not open the queue: {error}", hint="Is a worker running?") from error
+                        raise Unavailable(f"could not open the queue: {error}", hint="Is a worker running?") from error
                     await asyncio.sleep(0.2)
             return self._client
 
