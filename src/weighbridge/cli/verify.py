@@ -195,7 +195,8 @@ def _pinned_for(folder: Path, hub_url: str | None) -> Root:
         raise VerificationFailed(
             f"could not verify {folder}: it has no {DIGESTS}, so it is not a release of Weighbridge",
             check="digests",
-            hint="Download the whole release, `.release` and model.sig included.",
+            hint="Download the release, `.release` and model.sig included. With a token that may write to the repo,"
+            " `main` is the author's branch: leave the token away, or ask for `--revision refs/releases/1`.",
         ) from error
     text = pinned_by_key(pin_folder(os.environ), keyid)
     if text is not None:
