@@ -29,6 +29,7 @@ from weighbridge.evidence.trust import build_trust, host_of, parse_trust
 from weighbridge.logs import configure_logs
 from weighbridge.policy import Judge
 from weighbridge.release.desk import Desk
+from weighbridge.release.lowering_stage import LOWERING_INFIX, sign_lowerings
 from weighbridge.release.names import APPROVAL_QUEUE, RELEASE_QUEUE
 from weighbridge.release.queue import APP_NAME, APP_VERSION, ReleaseQueue, json_serializer, queue_url, refuse_pickles
 from weighbridge.release.sqlite_clock import teach_unixepoch
@@ -61,7 +62,7 @@ async def run(
         queue = ReleaseQueue(queue_url(hub.settings.database_url, hub.settings.workflows_path))
         await _launch(hub, desk, observer=observer, number=number)
         try:
-            await _keep_house(hub, queue, stop or asyncio.Event())
+            await _keep_house(hub, desk, queue, stop or asyncio.Event())
         finally:
             await queue.close()
             await _shut_down()
@@ -142,8 +143,8 @@ def executor_id(hub: Hub, number: int) -> str:
     return f"worker-{number}-{place}"
 
 
-async def _keep_house(hub: Hub, queue: ReleaseQueue, stop: asyncio.Event) -> None:
-    """Says that it lives, and finds what a web process wrote into the tables and died before queueing."""
+async def _keep_house(hub: Hub, desk: Desk, queue: ReleaseQueue, stop: asyncio.Event) -> None:
+    """Says that it lives, and finds what a web process wrote into the tables: unqueued, or there to be signed."""
     queued: set[str] = set()
     while not stop.is_set():
         await hub.db.run(QUERIES["put_hub_state"], key="worker_seen_ms", value=str(hub.clock()))
@@ -153,6 +154,8 @@ async def _keep_house(hub: Hub, queue: ReleaseQueue, stop: asyncio.Event) -> Non
                 queued.add(row["id"])
         for row in await hub.db.all(QUERIES["unsigned_withdrawals"]):
             await queue.withdraw(row["release_id"])
+        for row in await hub.db.all(QUERIES["unsigned_lowerings"], infix=LOWERING_INFIX):
+            await sign_lowerings(desk, row["release_id"])
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_EVERY_S)
 

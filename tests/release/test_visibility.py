@@ -9,7 +9,9 @@ from tests.running import RunningHub
 from weighbridge.accounts import ANONYMOUS
 from weighbridge.bootstrap import Hub
 from weighbridge.errors import InvalidInput, Refused, RepoNotFound
+from weighbridge.evidence.envelope import read_envelope
 from weighbridge.hub.access import Hidden, Readable, visible_revision
+from weighbridge.release.lowering_stage import LOWERING_INFIX, QUERIES, sign_lowerings
 from weighbridge.release.queue import ReleaseQueue, queue_url
 from weighbridge.release.visibility import close_releases, open_tip
 
@@ -33,6 +35,17 @@ async def test_closing_hides_every_release_and_is_kept_as_a_turn(hub: Hub) -> No
         ("public", "internal"),
     ]
     assert turns[1]["decision_id"] is None
+    async with desk_of(hub) as desk:
+        for _ in range(2):
+            await sign_lowerings(desk, row["id"])
+    effects = await hub.db.all(
+        "SELECT s.envelope, e.position FROM statement s JOIN log_entry e ON e.dedup_key = s.dedup_key"
+        " WHERE s.kind = 'effect' ORDER BY e.position"
+    )
+    last = read_envelope(effects[-1]["envelope"]).statement["predicate"]
+    assert len(effects) == 2 and "intent" not in last
+    assert last["transition"]["weights"] == {"from": "public", "to": "internal"}
+    assert await hub.db.all(QUERIES["unsigned_lowerings"], infix=LOWERING_INFIX) == []
 
 
 async def test_who_may_not_write_closes_nothing(hub: Hub) -> None:

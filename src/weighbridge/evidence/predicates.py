@@ -201,16 +201,17 @@ def intent(
 
 
 def effect(
-    subject: Subject, *, transition: Transition, release_commit: str, intent: Envelope, effective_on: str
+    subject: Subject, *, transition: Transition, release_commit: str, intent: Envelope | None, effective_on: str
 ) -> dict[str, Any]:
-    """That the dials stand as intended since a time, and which commit readers see."""
-    predicate = {
+    """That the dials stand so since a time, and which commit readers see; without an intent for a turn downwards."""
+    predicate: dict[str, Any] = {
         "phase": "effect",
         "transition": transition.as_json(),
         "releaseCommit": release_commit,
-        "intent": {"digest": {"sha256": intent.id}},
         "effectiveOn": effective_on,
     }
+    if intent is not None:
+        predicate["intent"] = {"digest": {"sha256": intent.id}}
     return build_statement(subject, Kind.EFFECT, predicate)
 
 

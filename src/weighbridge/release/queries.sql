@@ -149,6 +149,12 @@ VALUES (:release_id, :position, :weights_from, :weights_to, :inference_from, :in
 -- name: dial_changes_of_release
 SELECT * FROM dial_change WHERE release_id = :release_id ORDER BY position
 
+-- name: unsigned_lowerings
+-- Releases with a turn downwards (no decision) that has no statement yet.
+SELECT DISTINCT d.release_id FROM dial_change d
+WHERE d.decision_id IS NULL AND NOT EXISTS (
+  SELECT 1 FROM statement s WHERE s.dedup_key = d.release_id || :infix || CAST(d.position AS TEXT))
+
 -- name: insert_withdrawal
 INSERT INTO withdrawal (release_id, advisory_id, reason, actor_id, statement_id, withdrawn_ms)
 VALUES (:release_id, :advisory_id, :reason, :actor_id, NULL, :now_ms) ON CONFLICT (release_id) DO NOTHING
