@@ -6,7 +6,7 @@ SELECT * FROM release WHERE repo_id = :repo_id AND number = :number
 
 -- name: releases_of_repo
 SELECT r.*, w.withdrawn_ms FROM release r LEFT JOIN withdrawal w ON w.release_id = r.id
-WHERE r.repo_id = :repo_id ORDER BY r.number DESC LIMIT :limit
+WHERE r.repo_id = :repo_id AND r.number < :below ORDER BY r.number DESC LIMIT :limit
 
 -- name: same_release
 SELECT r.* FROM release r LEFT JOIN withdrawal w ON w.release_id = r.id

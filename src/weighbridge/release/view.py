@@ -38,7 +38,8 @@ from weighbridge.release.shown import (
 from weighbridge.storage.database import Row, Session, load_queries
 
 QUERIES = load_queries("weighbridge.release")
-MAX_LISTED = 200
+EVERY_RELEASE = 2**62
+LISTED_AT_ONCE = 200
 
 
 async def is_insider(session: Session, repo: Repo, reader: Reader) -> bool:
@@ -65,14 +66,16 @@ async def find_release(session: Session, repo: Repo, number: int | str, reader: 
 
 async def list_releases(session: Session, repo: Repo, reader: Reader, *, limit: int = 50) -> list[Row]:
     """Releases of which this reader may know, newest first."""
-    rows = await session.all(QUERIES["releases_of_repo"], repo_id=repo.id, limit=MAX_LISTED)
-    if await is_insider(session, repo, reader):
-        return rows[:limit]
+    insider = await is_insider(session, repo, reader)
     known: list[Row] = []
-    for row in rows:
-        if len(known) < limit and await _is_known(session, repo, row, reader):
-            known.append(row)
-    return known
+    below = EVERY_RELEASE
+    while len(known) < limit:
+        rows = await session.all(QUERIES["releases_of_repo"], repo_id=repo.id, below=below, limit=LISTED_AT_ONCE)
+        known += [row for row in rows if insider or await _is_known(session, repo, row, reader)]
+        if len(rows) < LISTED_AT_ONCE:
+            break
+        below = rows[-1]["number"]
+    return known[:limit]
 
 
 async def release_view(session: Session, repo: Repo, row: Row, reader: Reader, *, public_url: str) -> ReleaseView:
