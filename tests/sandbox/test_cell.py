@@ -117,6 +117,17 @@ async def test_a_process_that_floods_progress_is_ended_by_the_timeout():
         await cell.ask(b"{}", timeout_s=1)
 
 
+async def test_a_process_whose_output_nobody_reads_any_more_is_ended():
+    cell = hostile(HELLO + "while True: sys.stdout.buffer.raw.write(bytes(1 << 16))")
+    await cell.start()
+    process = cell._process
+    while not process.stdout._paused:  # the reader has had enough: asyncio stops reading the pipe
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        await cell.end()
+    assert_gone(process.pid)
+
+
 async def test_cancelling_the_caller_ends_the_process():
     cell = hostile(HELLO + "time.sleep(600)")
     await cell.start()

@@ -119,6 +119,7 @@ class Cell:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its own session, hence its own group
+        _stop_reading(process)
         # A cancelled caller must not leave a process behind: the wait is short, for it was killed.
         await asyncio.shield(process.wait())
         _close_pipes(process)
@@ -178,6 +179,19 @@ class Cell:
             return msgspec.json.decode(body, type=kind)
         except msgspec.MsgspecError as error:
             raise SandboxError(f"could not read the sandbox's answer: {error}", hint=_HINT) from error
+
+
+def _stop_reading(process: asyncio.subprocess.Process) -> None:
+    """Closes our ends of its pipes, before its end is waited for.
+
+    asyncio's ``wait`` also waits for the end of the pipes, and never sees that of one whose reading is paused, as after
+    a flood: a hostile file could have held a worker for ever.
+    """
+    transport = getattr(process, "_transport", None)
+    for descriptor in (0, 1):
+        pipe = transport.get_pipe_transport(descriptor) if transport is not None else None
+        if pipe is not None:
+            pipe.close()
 
 
 def _close_pipes(process: asyncio.subprocess.Process) -> None:
