@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 MAX_NEW_TOKENS = 40
 
@@ -20,8 +21,9 @@ def answer(repo: str, question: str) -> str:
     """What the model of ``repo`` says to ``question``; the same each time (no sampling)."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(repo)
-    model = AutoModelForCausalLM.from_pretrained(repo)
+    tokenizer: Any = AutoTokenizer.from_pretrained(repo)
+    # Any: what pyright thinks of the engine must not depend on whether it is installed.
+    model: Any = AutoModelForCausalLM.from_pretrained(repo)
     chat = [{"role": "user", "content": question}]
     inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     output = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
