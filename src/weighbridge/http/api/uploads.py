@@ -26,7 +26,7 @@ from weighbridge.release.incoming import Incoming, IncomingFolder, UploadFacts, 
 from weighbridge.release.writable import find_writable
 
 PREFIX: Final = "/api/weighbridge/v1"
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 4 << 20
 MAX_HAVE = 1000
 PARTIAL_UPLOAD = "application/partial-upload"
 
